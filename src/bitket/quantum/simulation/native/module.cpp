@@ -5,9 +5,14 @@
 
 namespace nb = nanobind;
 
-namespace {
+namespace bitket {
 
-const char* detect() {
+void bind_state(nb::module_& m);     // state_bindings.cpp: one large state
+void bind_batch(nb::module_& m);     // batch_bindings.cpp: batches of small circuits
+void bind_transfer(nb::module_& m);  // transfer_bindings.cpp: Pauli-transfer vectors
+
+// The widest instruction set the processor has among those the kernels are built for.
+const char* instruction_set() {
 #ifdef BITKET_X86
     __builtin_cpu_init();
     const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
@@ -19,10 +24,13 @@ const char* detect() {
     return "generic";
 }
 
-}  // namespace
+}  // namespace bitket
 
 NB_MODULE(_core, m) {
     m.def("set_threads", [](int threads) { bitket::Pool::instance().resize(threads); });
     m.def("threads", [] { return bitket::Pool::instance().size(); });
-    m.def("instruction_set", [] { return detect(); });
+    m.def("instruction_set", &bitket::instruction_set);
+    bitket::bind_state(m);
+    bitket::bind_batch(m);
+    bitket::bind_transfer(m);
 }

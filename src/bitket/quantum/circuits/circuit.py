@@ -1,0 +1,492 @@
+"""Circuits: instructions on qubits and classical bits, with weights and inputs kept apart.
+
+>>> x, w = Parameter("x", "input"), Parameter("w")
+>>> c = Circuit(2).h(0).rx(x, 0).cx(0, 1).ry(2 * w, 1)
+>>> c.inputs, c.weights
+((Parameter('x', 'input'),), (Parameter('w'),))
+>>> d = c.bind({x: 0.2, w: 0.5})
+>>> import numpy as np
+>>> np.allclose(d.compose(d.inverse()).matrix(), np.eye(4))
+True
+>>> np.allclose(d.inverse().matrix(), d.matrix().conj().T)
+True
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bitket.errors import InvalidInput
+from bitket.quantum.circuits.gates import Gate, Matrix, gate, unitary
+from bitket.quantum.circuits.parameter import Angle, Parameter, ParameterError
+
+__all__ = ["Circuit", "CircuitError", "Condition", "Instruction", "Operation"]
+
+
+class CircuitError(InvalidInput):
+    """A circuit that cannot be: a qubit out of range, a qubit used twice in one gate, a part that has no inverse."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Something in a circuit that is not a gate: ``"measure"``, ``"reset"`` or ``"barrier"``."""
+
+    name: str
+
+    @property
+    def label(self) -> str:
+        """The name."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class Condition:
+    """An instruction acts only where ``clbits`` (first is least significant) hold ``value``."""
+
+    clbits: tuple[int, ...]
+    value: int
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """A gate or operation on qubits (and, for a measurement, one classical bit), possibly conditioned."""
+
+    operation: Gate | Operation
+    qubits: tuple[int, ...]
+    clbits: tuple[int, ...] = ()
+    condition: Condition | None = None
+
+    @property
+    def name(self) -> str:
+        """Customary name of the operation (``cx``, ``measure``)."""
+        return self.operation.label
+
+    @property
+    def gate(self) -> Gate | None:
+        """The gate, or None for a measurement, reset or barrier."""
+        return self.operation if isinstance(self.operation, Gate) else None
+
+
+class Circuit:
+    """A quantum circuit.
+
+    Methods that add a gate return the circuit itself, so calls chain. Qubit 0 is the least significant bit.
+
+    Parameters
+    ----------
+    num_qubits, num_clbits
+        Sizes. Measuring into a classical bit that is not there is an error.
+    name
+        Shown in drawings and files.
+    """
+
+    def __init__(self, num_qubits: int, num_clbits: int = 0, name: str = "circuit") -> None:
+        if int(num_qubits) != num_qubits or num_qubits < 1 or int(num_clbits) != num_clbits or num_clbits < 0:
+            raise CircuitError(
+                f"circuit of {num_qubits} qubits and {num_clbits} classical bits: at least 1 and 0 are needed"
+            )
+        self.num_qubits = int(num_qubits)
+        self.num_clbits = int(num_clbits)
+        self.name = name
+        self._instructions: list[Instruction] = []
+        self._parameters: dict[Parameter, None] = {}
+        self._names: dict[str, Parameter] = {}
+        self._cache: dict[Any, Any] = {}  # what simulators derive from the structure; emptied by every change
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+    @property
+    def instructions(self) -> Sequence[Instruction]:
+        """All instructions in order of time."""
+        return tuple(self._instructions)
+
+    def __iter__(self) -> Iterator[Instruction]:
+        return iter(self._instructions)
+
+    def __len__(self) -> int:
+        return len(self._instructions)
+
+    @property
+    def weights(self) -> tuple[Parameter, ...]:
+        """Trained parameters, in order of first appearance."""
+        return tuple(p for p in self._parameters if p.role == "weight")
+
+    @property
+    def inputs(self) -> tuple[Parameter, ...]:
+        """Data parameters, in order of first appearance."""
+        return tuple(p for p in self._parameters if p.role == "input")
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All parameters, in order of first appearance."""
+        return tuple(self._parameters)
+
+    def count_ops(self) -> dict[str, int]:
+        """How often each operation occurs, most frequent first."""
+        return dict(Counter(i.name for i in self._instructions).most_common())
+
+    def depth(self, *, two_qubit_only: bool = False) -> int:
+        """Length of the longest path (barriers order but do not count); optionally counting gates on two or more qubits only."""
+        level = [0] * (self.num_qubits + self.num_clbits)
+        for i in self._instructions:
+            wires = [*i.qubits, *(self.num_qubits + c for c in i.clbits)]
+            if i.condition:
+                wires += [self.num_qubits + c for c in i.condition.clbits]
+            if not wires:
+                continue
+            counts = i.name != "barrier" and (not two_qubit_only or len(i.qubits) > 1)
+            top = max(level[w] for w in wires) + counts
+            for w in wires:
+                level[w] = top
+        return max(level)
+
+    @property
+    def is_unitary(self) -> bool:
+        """Whether the circuit has only gates and barriers, none conditioned."""
+        return all((i.gate is not None or i.name == "barrier") and i.condition is None for i in self._instructions)
+
+    def matrix(self) -> Matrix:
+        """Dense unitary ``[2^n, 2^n]`` by direct products (small circuits; the plain oracle of the simulators).
+
+        Raises
+        ------
+        CircuitError
+            The circuit has measurements, resets, conditions or parameters without values, or more than 12 qubits.
+        """
+        if self.num_qubits > 12:
+            raise CircuitError(
+                f"dense matrix of {self.num_qubits} qubits: at most 12; use bitket.quantum.simulation instead"
+            )
+        if not self.is_unitary:
+            raise CircuitError("dense matrix: the circuit has a measurement, reset or condition")
+        n = self.num_qubits
+        out = np.eye(1 << n, dtype=complex).reshape((2,) * n + (1 << n,))
+        for i in self._instructions:
+            if i.gate is None:
+                continue
+            k = len(i.qubits)
+            axes = [n - 1 - q for q in reversed(i.qubits)]  # axis 0 of the tensor is the most significant qubit
+            tensor = i.gate.matrix().reshape((2,) * (2 * k))
+            out = np.moveaxis(np.tensordot(tensor, out, axes=(range(k, 2 * k), axes)), range(k), axes)
+        return np.ascontiguousarray(out.reshape(1 << n, 1 << n))
+
+    # -- adding -----------------------------------------------------------------------------------------------------
+    def append(
+        self,
+        operation: Gate | Operation,
+        qubits: Iterable[int],
+        clbits: Iterable[int] = (),
+        condition: Condition | None = None,
+    ) -> Circuit:
+        """Add an operation.
+
+        Raises
+        ------
+        CircuitError
+            A bit is out of range or used twice, or their number does not fit the gate.
+        ParameterError
+            A parameter has the name of another one of the circuit but a different role.
+        """
+        qubits, clbits = tuple(int(q) for q in qubits), tuple(int(c) for c in clbits)
+        label = operation.label
+        for kind, bits, size in (("qubit", qubits, self.num_qubits), ("classical bit", clbits, self.num_clbits)):
+            for b in bits:
+                if not 0 <= b < size:
+                    raise CircuitError(f"{label}: {kind} {b} is out of range, the circuit has {kind}s 0 to {size - 1}")
+            if len(set(bits)) != len(bits):
+                raise CircuitError(f"{label}: {kind}s {bits} are not distinct")
+        if condition is not None:
+            if not condition.clbits or any(not 0 <= c < self.num_clbits for c in condition.clbits):
+                raise CircuitError(f"{label}: condition on classical bits {condition.clbits} of {self.num_clbits}")
+            if not 0 <= condition.value < 1 << len(condition.clbits):
+                raise CircuitError(
+                    f"{label}: condition value {condition.value} does not fit {len(condition.clbits)} bits"
+                )
+        if isinstance(operation, Gate):
+            if operation.num_qubits != len(qubits):
+                raise CircuitError(f"{label} acts on {operation.num_qubits} qubits, {len(qubits)} were given")
+            for p in operation.parameters:
+                if self._names.setdefault(p.name, p) != p:
+                    raise ParameterError(f"parameter '{p.name}' is both a weight and an input of the circuit")
+                self._parameters[p] = None
+        elif operation.name == "measure" and (len(qubits) != 1 or len(clbits) != 1):
+            raise CircuitError("measure takes one qubit and one classical bit")
+        self._instructions.append(Instruction(operation, qubits, clbits, condition))
+        self._cache.clear()
+        return self
+
+    def _add(self, name: str, params: tuple[Angle, ...], *qubits: int) -> Circuit:
+        return self.append(gate(name, *params), qubits)
+
+    def id(self, qubit: int) -> Circuit:
+        """Identity (noise models may attach to it)."""
+        return self._add("id", (), qubit)
+
+    def x(self, qubit: int) -> Circuit:
+        """Pauli X."""
+        return self._add("x", (), qubit)
+
+    def y(self, qubit: int) -> Circuit:
+        """Pauli Y."""
+        return self._add("y", (), qubit)
+
+    def z(self, qubit: int) -> Circuit:
+        """Pauli Z."""
+        return self._add("z", (), qubit)
+
+    def h(self, qubit: int) -> Circuit:
+        """Hadamard."""
+        return self._add("h", (), qubit)
+
+    def s(self, qubit: int) -> Circuit:
+        """Phase pi/2."""
+        return self._add("s", (), qubit)
+
+    def sdg(self, qubit: int) -> Circuit:
+        """Phase -pi/2."""
+        return self._add("sdg", (), qubit)
+
+    def t(self, qubit: int) -> Circuit:
+        """Phase pi/4."""
+        return self._add("t", (), qubit)
+
+    def tdg(self, qubit: int) -> Circuit:
+        """Phase -pi/4."""
+        return self._add("tdg", (), qubit)
+
+    def sx(self, qubit: int) -> Circuit:
+        """Square root of X."""
+        return self._add("sx", (), qubit)
+
+    def sxdg(self, qubit: int) -> Circuit:
+        """Inverse square root of X."""
+        return self._add("sxdg", (), qubit)
+
+    def p(self, angle: Angle, qubit: int) -> Circuit:
+        """Phase: diag(1, exp(i angle))."""
+        return self._add("p", (angle,), qubit)
+
+    def rx(self, angle: Angle, qubit: int) -> Circuit:
+        """exp(-i angle/2 X)."""
+        return self._add("rx", (angle,), qubit)
+
+    def ry(self, angle: Angle, qubit: int) -> Circuit:
+        """exp(-i angle/2 Y)."""
+        return self._add("ry", (angle,), qubit)
+
+    def rz(self, angle: Angle, qubit: int) -> Circuit:
+        """exp(-i angle/2 Z)."""
+        return self._add("rz", (angle,), qubit)
+
+    def u(self, theta: Angle, phi: Angle, lam: Angle, qubit: int) -> Circuit:
+        """P(phi) RY(theta) P(lam)."""
+        return self._add("u", (theta, phi, lam), qubit)
+
+    def cx(self, control: int, target: int) -> Circuit:
+        """Controlled X."""
+        return self._add("cx", (), control, target)
+
+    def cy(self, control: int, target: int) -> Circuit:
+        """Controlled Y."""
+        return self._add("cy", (), control, target)
+
+    def cz(self, control: int, target: int) -> Circuit:
+        """Controlled Z."""
+        return self._add("cz", (), control, target)
+
+    def ch(self, control: int, target: int) -> Circuit:
+        """Controlled Hadamard."""
+        return self._add("ch", (), control, target)
+
+    def cp(self, angle: Angle, control: int, target: int) -> Circuit:
+        """Controlled phase."""
+        return self._add("cp", (angle,), control, target)
+
+    def crx(self, angle: Angle, control: int, target: int) -> Circuit:
+        """Controlled RX."""
+        return self._add("crx", (angle,), control, target)
+
+    def cry(self, angle: Angle, control: int, target: int) -> Circuit:
+        """Controlled RY."""
+        return self._add("cry", (angle,), control, target)
+
+    def crz(self, angle: Angle, control: int, target: int) -> Circuit:
+        """Controlled RZ."""
+        return self._add("crz", (angle,), control, target)
+
+    def swap(self, a: int, b: int) -> Circuit:
+        """Swap."""
+        return self._add("swap", (), a, b)
+
+    def iswap(self, a: int, b: int) -> Circuit:
+        """Swap with phase i on the swapped states."""
+        return self._add("iswap", (), a, b)
+
+    def rxx(self, angle: Angle, a: int, b: int) -> Circuit:
+        """exp(-i angle/2 XX)."""
+        return self._add("rxx", (angle,), a, b)
+
+    def ryy(self, angle: Angle, a: int, b: int) -> Circuit:
+        """exp(-i angle/2 YY)."""
+        return self._add("ryy", (angle,), a, b)
+
+    def rzz(self, angle: Angle, a: int, b: int) -> Circuit:
+        """exp(-i angle/2 ZZ)."""
+        return self._add("rzz", (angle,), a, b)
+
+    def ccx(self, control0: int, control1: int, target: int) -> Circuit:
+        """Toffoli."""
+        return self._add("ccx", (), control0, control1, target)
+
+    def ccz(self, a: int, b: int, c: int) -> Circuit:
+        """Doubly controlled Z."""
+        return self._add("ccz", (), a, b, c)
+
+    def cswap(self, control: int, a: int, b: int) -> Circuit:
+        """Fredkin."""
+        return self._add("cswap", (), control, a, b)
+
+    def mcx(self, controls: Sequence[int], target: int) -> Circuit:
+        """X with any number of controls."""
+        return self.append(gate("x").control(len(controls)), [*controls, target])
+
+    def mcp(self, angle: Angle, controls: Sequence[int], target: int) -> Circuit:
+        """Phase with any number of controls."""
+        return self.append(gate("p", angle).control(len(controls)), [*controls, target])
+
+    def unitary(self, matrix: Any, qubits: Sequence[int], tag: str = "") -> Circuit:
+        """A gate given by its matrix (little-endian in ``qubits``)."""
+        return self.append(unitary(matrix, tag), qubits)
+
+    def global_phase(self, angle: Angle) -> Circuit:
+        """exp(i angle) on everything."""
+        return self._add("gphase", (angle,))
+
+    def barrier(self, *qubits: int) -> Circuit:
+        """A barrier on the given qubits, or on all: it orders drawings and depth, and simulators ignore it."""
+        return self.append(Operation("barrier"), qubits or range(self.num_qubits))
+
+    def reset(self, qubit: int) -> Circuit:
+        """Set a qubit to |0>."""
+        return self.append(Operation("reset"), (qubit,))
+
+    def measure(self, qubit: int, clbit: int) -> Circuit:
+        """Measure in the computational basis."""
+        return self.append(Operation("measure"), (qubit,), (clbit,))
+
+    def measure_all(self) -> Circuit:
+        """Measure qubit i into classical bit i, adding classical bits where there are too few."""
+        self.num_clbits = max(self.num_clbits, self.num_qubits)
+        for q in range(self.num_qubits):
+            self.measure(q, q)
+        return self
+
+    # -- deriving ---------------------------------------------------------------------------------------------------
+    def copy(self) -> Circuit:
+        """An independent copy."""
+        return self._from(self._instructions)
+
+    def _from(self, instructions: Iterable[Instruction], num_qubits: int | None = None) -> Circuit:
+        out = Circuit(num_qubits or self.num_qubits, self.num_clbits, self.name)
+        for i in instructions:
+            out.append(i.operation, i.qubits, i.clbits, i.condition)
+        return out
+
+    def compose(
+        self, other: Circuit, qubits: Sequence[int] | None = None, clbits: Sequence[int] | None = None
+    ) -> Circuit:
+        """A new circuit: this one, then ``other`` on the given qubits and classical bits (by default the first ones)."""
+        qubits = tuple(qubits) if qubits is not None else tuple(range(other.num_qubits))
+        clbits = tuple(clbits) if clbits is not None else tuple(range(other.num_clbits))
+        if len(qubits) != other.num_qubits or len(clbits) != other.num_clbits:
+            raise CircuitError(
+                f"compose: {other.num_qubits} qubits and {other.num_clbits} classical bits are needed, "
+                f"{len(qubits)} and {len(clbits)} were given"
+            )
+        out = self.copy()
+        out.num_clbits = max([out.num_clbits, *(c + 1 for c in clbits)])
+        for i in other:
+            condition = i.condition and Condition(tuple(clbits[c] for c in i.condition.clbits), i.condition.value)
+            out.append(i.operation, [qubits[q] for q in i.qubits], [clbits[c] for c in i.clbits], condition)
+        return out
+
+    def inverse(self) -> Circuit:
+        """The inverse circuit.
+
+        Raises
+        ------
+        CircuitError
+            The circuit has a measurement, reset or condition.
+        """
+        if not self.is_unitary:
+            raise CircuitError("inverse: the circuit has a measurement, reset or condition")
+        return self._from(
+            replace(i, operation=i.gate.inverse()) if i.gate is not None else i for i in reversed(self._instructions)
+        )
+
+    def control(self, count: int = 1, state: int = -1) -> Circuit:
+        """The circuit controlled by ``count`` new qubits, which come first (qubits 0 to count - 1)."""
+        if not self.is_unitary:
+            raise CircuitError("control: the circuit has a measurement, reset or condition")
+        controls = tuple(range(count))
+        moved = []
+        for i in self._instructions:
+            qubits = tuple(q + count for q in i.qubits)
+            if i.gate is None:
+                moved.append(Instruction(i.operation, qubits))
+            else:
+                moved.append(Instruction(i.gate.control(count, state), controls + qubits))
+        return self._from(moved, self.num_qubits + count)
+
+    def repeat(self, times: int) -> Circuit:
+        """The circuit ``times`` times in a row; a negative number repeats the inverse."""
+        source = self if times >= 0 else self.inverse()
+        return self._from(i for _ in range(abs(times)) for i in source)
+
+    def bind(self, values: Mapping[Parameter | str, Angle] | Sequence[float]) -> Circuit:
+        """The circuit with parameters replaced.
+
+        Parameters
+        ----------
+        values
+            A mapping from parameters or their names to numbers or expressions, or one number for each of `parameters`.
+
+        Raises
+        ------
+        ParameterError
+            A name is not in the circuit, or the number of values is wrong, or a value is not finite.
+        """
+        if not isinstance(values, Mapping):
+            values = list(values)
+            if len(values) != len(self._parameters):
+                raise ParameterError(
+                    f"bind: the circuit has {len(self._parameters)} parameters, {len(values)} values were given"
+                )
+            values = dict(zip(self._parameters, values, strict=True))
+        resolved: dict[Parameter, Angle] = {}
+        for key, value in values.items():
+            parameter = self._names.get(key) if isinstance(key, str) else key
+            if parameter not in self._parameters:
+                raise ParameterError(f"bind: the circuit has no parameter '{getattr(key, 'name', key)}'")
+            from bitket.quantum.circuits.parameter import _angle
+
+            resolved[parameter] = _angle(value)  # type: ignore[index]
+        return self._from(
+            replace(i, operation=i.gate.bind(resolved)) if i.gate is not None else i for i in self._instructions
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Circuit)
+            and (self.num_qubits, self.num_clbits) == (other.num_qubits, other.num_clbits)
+            and self._instructions == other._instructions
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # a circuit can change
+
+    def __repr__(self) -> str:
+        return f"<Circuit {self.name}: {self.num_qubits} qubits, {len(self)} instructions, {len(self._parameters)} parameters>"

@@ -1,0 +1,7 @@
+#include <nanobind/nanobind.h>
+
+namespace bitket {
+
+void bind_state(nanobind::module_&) {}
+
+}  // namespace bitket

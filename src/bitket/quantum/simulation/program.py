@@ -1,0 +1,246 @@
+"""Circuits lowered to what simulators run: constant matrices, Pauli rotations with slots, channels, measurements.
+
+A *slot* is one symbolic angle. The angles of all slots are computed once per call from weights and inputs (`Program.angles`,
+differentiable), so a kernel needs only the gradient for slots: for exp(-i a/2 · Π P) it is
+
+    dE/da = Im <lambda| Π P |psi>,   lambda = O psi taken back to the same place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitket.quantum.circuits.circuit import Circuit, Condition, Instruction
+from bitket.quantum.circuits.gates import GATES, Fixed
+from bitket.quantum.circuits.parameter import Expression, Parameter, ParameterError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Channel", "Measure", "Noise", "PauliRotation", "Program", "Reset", "Unitary", "lower"]
+
+
+@dataclass(frozen=True, eq=False)
+class Unitary:
+    """A constant matrix ``[2^k, 2^k]`` on ``qubits`` (first least significant) where ``index & control_mask == control_value``."""
+
+    matrix: NDArray[np.complex128]
+    qubits: tuple[int, ...]
+    control_mask: int = 0
+    control_value: int = 0
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PauliRotation:
+    """``exp(-i angle/2 · P)`` where ``index & control_mask == control_value``; P has an X part, a Z part, and Y where both are set.
+
+    ``angle`` is entry ``slot`` of the program's angles. With both masks empty, P is the identity: a (controlled) phase.
+    """
+
+    x_mask: int
+    z_mask: int
+    slot: int
+    control_mask: int = 0
+    control_value: int = 0
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """A noise channel by its Kraus operators ``[m, 2^k, 2^k]`` on ``qubits`` (first least significant)."""
+
+    kraus: NDArray[np.complex128]
+    qubits: tuple[int, ...]
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Measure a qubit into a classical bit."""
+
+    qubit: int
+    clbit: int
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Set a qubit to |0>."""
+
+    qubit: int
+    condition: Condition | None = None
+
+
+Op = Unitary | PauliRotation | Channel | Measure | Reset
+
+
+class Noise(Protocol):
+    """What a noise model is to the simulators."""
+
+    def channels(self, instruction: Instruction) -> list[tuple[NDArray[np.complex128], tuple[int, ...]]]:
+        """Kraus operators ``[m, 2^k, 2^k]`` and qubits of each channel that follows an instruction, in order of time."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A lowered circuit. ``phase`` is the constant global phase; ``slots`` are the symbolic angles."""
+
+    num_qubits: int
+    num_clbits: int
+    ops: tuple[Op, ...]
+    slots: tuple[Expression, ...]
+    weights: tuple[Parameter, ...]
+    inputs: tuple[Parameter, ...]
+    phase: float
+    affine: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+    """``(constant [S], coefficients [weights + inputs, S])`` where every slot is affine in the parameters."""
+
+    @property
+    def is_unitary(self) -> bool:
+        """Whether the program has no channel, measurement, reset or condition."""
+        return all(isinstance(op, Unitary | PauliRotation) and op.condition is None for op in self.ops)
+
+    def angles(self, weights: torch.Tensor | None, inputs: torch.Tensor | None) -> torch.Tensor:
+        """Angles of all slots, ``[..., S]``, differentiable.
+
+        Parameters
+        ----------
+        weights, inputs
+            ``[..., number of weights]`` and ``[..., number of inputs]`` in the circuit's order; leading shapes broadcast.
+
+        Raises
+        ------
+        ParameterError
+            A shape does not fit, or a value is not finite.
+        """
+        import torch
+
+        given = []
+        for kind, names, values in (("weights", self.weights, weights), ("inputs", self.inputs, inputs)):
+            if values is None:
+                if names:
+                    raise ParameterError(f"the circuit has {len(names)} {kind}, none were given")
+                continue
+            if values.ndim == 0 or values.shape[-1] != len(names):
+                raise ParameterError(f"{kind} of shape {tuple(values.shape)}: the last axis must be {len(names)}")
+            if not bool(torch.isfinite(values).all()):
+                raise ParameterError(f"{kind} have values that are not finite")
+            given.append(values)
+        if not given:
+            return torch.zeros(0, dtype=torch.float64)
+        shape = torch.broadcast_shapes(*(g.shape[:-1] for g in given))
+        values = torch.cat([g.expand(*shape, g.shape[-1]) for g in given], dim=-1)
+        if self.affine is not None:
+            constant, matrix = (torch.as_tensor(a, dtype=values.dtype, device=values.device) for a in self.affine)
+            return values @ matrix + constant
+        lookup = {p: values[..., k] for k, p in enumerate(self.weights + self.inputs)}
+        columns = [torch.as_tensor(s.evaluate(lookup)).expand(shape) for s in self.slots]
+        return torch.stack(columns, dim=-1) if columns else values.new_zeros((*shape, 0))
+
+
+def lower(circuit: Circuit, noise: Noise | None = None) -> Program:
+    """The program of a circuit, with the channels of a noise model behind the instructions they belong to.
+
+    Cached on the circuit until it changes.
+    """
+    key = ("program", None if noise is None else id(noise))
+    cached = circuit._cache.get(key)
+    if cached is not None:
+        return cached[0]  # type: ignore[no-any-return]
+    ops: list[Op] = []
+    slots: dict[Expression, int] = {}
+    phase = 0.0
+    for instruction in circuit:
+        qubits, condition, gate = instruction.qubits, instruction.condition, instruction.gate
+        if instruction.name == "measure":
+            ops.append(Measure(qubits[0], instruction.clbits[0], condition))
+        elif instruction.name == "reset":
+            ops.append(Reset(qubits[0], condition))
+        elif gate is not None and not gate.parameters and gate.name != "gphase":
+            if gate.name != "id":
+                mask, value = _controls([(q, gate.control_state >> i & 1) for i, q in enumerate(qubits[: gate.controls])])
+                base = gate.array if gate.array is not None else GATES[gate.name].matrix(*gate.params)
+                ops.append(Unitary(base, qubits[gate.controls :], mask, value, condition))
+        elif gate is not None:
+            for piece in gate.pieces():
+                mask, value = _controls([(qubits[q], bit) for q, bit in piece.controls])
+                if isinstance(piece, Fixed):
+                    ops.append(Unitary(piece.matrix, tuple(qubits[q] for q in piece.qubits), mask, value, condition))
+                    continue
+                if not isinstance(piece.angle, Expression):
+                    if not piece.pauli and not piece.controls and condition is None:
+                        phase -= piece.angle / 2
+                    else:
+                        ops.append(_constant(piece.pauli, piece.angle, qubits, mask, value, condition))
+                    continue
+                slot = slots.setdefault(piece.angle, len(slots))
+                x = sum(1 << qubits[q] for q, letter in piece.pauli if letter != "Z")
+                z = sum(1 << qubits[q] for q, letter in piece.pauli if letter != "X")
+                ops.append(PauliRotation(x, z, slot, mask, value, condition))
+        if noise is not None:
+            ops.extend(Channel(np.asarray(k, dtype=complex), q, condition) for k, q in noise.channels(instruction))
+    program = Program(
+        circuit.num_qubits,
+        circuit.num_clbits,
+        tuple(ops),
+        tuple(slots),
+        circuit.weights,
+        circuit.inputs,
+        phase,
+        _affine(tuple(slots), circuit.weights + circuit.inputs),
+    )
+    circuit._cache[key] = (program, noise)  # the noise model is kept so that its id is not given to another object
+    return program
+
+
+def _controls(controls: list[tuple[int, int]]) -> tuple[int, int]:
+    return sum(1 << q for q, _ in controls), sum(bit << q for q, bit in controls)
+
+
+_LETTERS: dict[str, Any] = {"X": [[0, 1], [1, 0]], "Y": [[0, -1j], [1j, 0]], "Z": [[1, 0], [0, -1]]}
+
+
+def _constant(
+    pauli: tuple[tuple[int, str], ...],
+    angle: float,
+    qubits: tuple[int, ...],
+    mask: int,
+    value: int,
+    condition: Condition | None,
+) -> Unitary:
+    """A rotation by a number as a constant matrix. A phase takes one of its controls as target."""
+    if pauli:
+        matrix = np.eye(1, dtype=complex)
+        for _, letter in reversed(pauli):
+            matrix = np.kron(matrix, np.array(_LETTERS[letter], dtype=complex))
+        matrix = np.cos(angle / 2) * np.eye(len(matrix)) - 1j * np.sin(angle / 2) * matrix
+        return Unitary(matrix, tuple(qubits[q] for q, _ in pauli), mask, value, condition)
+    factor = np.exp(-0.5j * angle)
+    if mask == 0:  # a conditioned global phase: seen only beside other branches of a mixture, but kept exact
+        return Unitary(factor * np.eye(2), (0,), 0, 0, condition)
+    target = mask.bit_length() - 1
+    on_one = value >> target & 1
+    matrix = np.diag([1.0, factor] if on_one else [factor, 1.0])
+    return Unitary(matrix, (target,), mask & ~(1 << target), value & ~(1 << target), condition)
+
+
+def _affine(
+    slots: tuple[Expression, ...], parameters: tuple[Parameter, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    forms = [s.affine() for s in slots]
+    if any(f is None for f in forms):
+        return None
+    index = {p: k for k, p in enumerate(parameters)}
+    constant, matrix = np.zeros(len(slots)), np.zeros((len(parameters), len(slots)))
+    for column, form in enumerate(forms):
+        assert form is not None
+        constant[column] = form[0]
+        for parameter, coefficient in form[1].items():
+            matrix[index[parameter], column] = coefficient
+    return constant, matrix
