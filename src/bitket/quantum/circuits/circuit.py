@@ -16,14 +16,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits.gates import Gate, Matrix, gate, unitary
-from bitket.quantum.circuits.parameter import Angle, Parameter, ParameterError
+from bitket.quantum.circuits.parameter import Angle, Expression, Parameter, ParameterError, _angle
 
 __all__ = ["Circuit", "CircuitError", "Condition", "Instruction", "Operation"]
 
@@ -86,17 +87,23 @@ class Circuit:
     """
 
     def __init__(self, num_qubits: int, num_clbits: int = 0, name: str = "circuit") -> None:
-        if int(num_qubits) != num_qubits or num_qubits < 1 or int(num_clbits) != num_clbits or num_clbits < 0:
+        try:
+            self.num_qubits, self.num_clbits = index(num_qubits), index(num_clbits)
+        except TypeError:
+            self.num_qubits = self.num_clbits = -1
+        if self.num_qubits < 1 or self.num_clbits < 0:
             raise CircuitError(
-                f"circuit of {num_qubits} qubits and {num_clbits} classical bits: at least 1 and 0 are needed"
+                f"circuit of {num_qubits!r} qubits and {num_clbits!r} classical bits: whole numbers, "
+                "at least 1 and 0, are needed"
             )
-        self.num_qubits = int(num_qubits)
-        self.num_clbits = int(num_clbits)
         self.name = name
         self._instructions: list[Instruction] = []
         self._parameters: dict[Parameter, None] = {}
         self._names: dict[str, Parameter] = {}
         self._cache: dict[Any, Any] = {}  # what simulators derive from the structure; emptied by every change
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_cache": {}}
 
     # -- reading ----------------------------------------------------------------------------------------------------
     @property
@@ -112,17 +119,17 @@ class Circuit:
 
     @property
     def weights(self) -> tuple[Parameter, ...]:
-        """Trained parameters, in order of first appearance."""
+        """Trained parameters, in the order of `parameters`."""
         return tuple(p for p in self._parameters if p.role == "weight")
 
     @property
     def inputs(self) -> tuple[Parameter, ...]:
-        """Data parameters, in order of first appearance."""
+        """Data parameters, in the order of `parameters`."""
         return tuple(p for p in self._parameters if p.role == "input")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """All parameters, in order of first appearance."""
+        """All parameters: those declared, then the others in order of first appearance."""
         return tuple(self._parameters)
 
     def count_ops(self) -> dict[str, int]:
@@ -130,7 +137,10 @@ class Circuit:
         return dict(Counter(i.name for i in self._instructions).most_common())
 
     def depth(self, *, two_qubit_only: bool = False) -> int:
-        """Length of the longest path (barriers order but do not count); optionally counting gates on two or more qubits only."""
+        """Length of the longest path; barriers order, but do not count.
+
+        ``two_qubit_only`` counts only gates on two or more qubits.
+        """
         level = [0] * (self.num_qubits + self.num_clbits)
         for i in self._instructions:
             wires = [*i.qubits, *(self.num_qubits + c for c in i.clbits)]
@@ -155,7 +165,9 @@ class Circuit:
         Raises
         ------
         CircuitError
-            The circuit has measurements, resets, conditions or parameters without values, or more than 12 qubits.
+            The circuit has measurements, resets or conditions, or more than 12 qubits.
+        GateError
+            The circuit has parameters without values.
         """
         if self.num_qubits > 12:
             raise CircuitError(
@@ -191,8 +203,8 @@ class Circuit:
         ParameterError
             A parameter has the name of another one of the circuit but a different role.
         """
-        qubits, clbits = tuple(int(q) for q in qubits), tuple(int(c) for c in clbits)
         label = operation.label
+        qubits, clbits = _whole(label, "qubits", qubits), _whole(label, "classical bits", clbits)
         for kind, bits, size in (("qubit", qubits, self.num_qubits), ("classical bit", clbits, self.num_clbits)):
             for b in bits:
                 if not 0 <= b < size:
@@ -200,8 +212,11 @@ class Circuit:
             if len(set(bits)) != len(bits):
                 raise CircuitError(f"{label}: {kind}s {bits} are not distinct")
         if condition is not None:
-            if not condition.clbits or any(not 0 <= c < self.num_clbits for c in condition.clbits):
-                raise CircuitError(f"{label}: condition on classical bits {condition.clbits} of {self.num_clbits}")
+            bits = condition.clbits
+            if not bits or len(set(bits)) != len(bits) or any(not 0 <= c < self.num_clbits for c in bits):
+                raise CircuitError(
+                    f"{label}: condition on classical bits {bits}: distinct bits from 0 to {self.num_clbits - 1} are needed"
+                )
             if not 0 <= condition.value < 1 << len(condition.clbits):
                 raise CircuitError(
                     f"{label}: condition value {condition.value} does not fit {len(condition.clbits)} bits"
@@ -209,13 +224,26 @@ class Circuit:
         if isinstance(operation, Gate):
             if operation.num_qubits != len(qubits):
                 raise CircuitError(f"{label} acts on {operation.num_qubits} qubits, {len(qubits)} were given")
-            for p in operation.parameters:
-                if self._names.setdefault(p.name, p) != p:
-                    raise ParameterError(f"parameter '{p.name}' is both a weight and an input of the circuit")
-                self._parameters[p] = None
+            if operation.params:
+                self.declare(*operation.parameters)
         elif operation.name == "measure" and (len(qubits) != 1 or len(clbits) != 1):
             raise CircuitError("measure takes one qubit and one classical bit")
         self._instructions.append(Instruction(operation, qubits, clbits, condition))
+        self._cache.clear()
+        return self
+
+    def declare(self, *parameters: Parameter) -> Circuit:
+        """Fix the place of parameters in `parameters`, `weights` and `inputs` before gates use them, or though none does.
+
+        Raises
+        ------
+        ParameterError
+            A parameter has the name of another one of the circuit but a different role.
+        """
+        for p in parameters:
+            if self._names.setdefault(p.name, p) != p:
+                raise ParameterError(f"parameter '{p.name}' is both a weight and an input of the circuit")
+            self._parameters[p] = None
         self._cache.clear()
         return self
 
@@ -388,31 +416,59 @@ class Circuit:
     # -- deriving ---------------------------------------------------------------------------------------------------
     def copy(self) -> Circuit:
         """An independent copy."""
-        return self._from(self._instructions)
+        return self._derive(self._instructions)
 
-    def _from(self, instructions: Iterable[Instruction], num_qubits: int | None = None) -> Circuit:
+    def _derive(self, instructions: Iterable[Instruction], num_qubits: int | None = None) -> Circuit:
+        """A circuit of instructions known to be right, with the parameters of this one in their order."""
         out = Circuit(num_qubits or self.num_qubits, self.num_clbits, self.name)
-        for i in instructions:
-            out.append(i.operation, i.qubits, i.clbits, i.condition)
+        out._instructions = list(instructions)
+        out._parameters, out._names = dict(self._parameters), dict(self._names)
         return out
 
     def compose(
         self, other: Circuit, qubits: Sequence[int] | None = None, clbits: Sequence[int] | None = None
     ) -> Circuit:
-        """A new circuit: this one, then ``other`` on the given qubits and classical bits (by default the first ones)."""
-        qubits = tuple(qubits) if qubits is not None else tuple(range(other.num_qubits))
-        clbits = tuple(clbits) if clbits is not None else tuple(range(other.num_clbits))
+        """A new circuit: this one, then ``other`` on the given qubits and classical bits (by default the first ones).
+
+        Classical bits that this circuit lacks are added.
+
+        Raises
+        ------
+        CircuitError
+            The bits are not as many as the other circuit has, not distinct, or out of range.
+        ParameterError
+            A name is a weight in one circuit and an input in the other.
+        """
+        qubits = _whole("compose", "qubits", range(other.num_qubits) if qubits is None else qubits)
+        clbits = _whole("compose", "classical bits", range(other.num_clbits) if clbits is None else clbits)
         if len(qubits) != other.num_qubits or len(clbits) != other.num_clbits:
             raise CircuitError(
                 f"compose: {other.num_qubits} qubits and {other.num_clbits} classical bits are needed, "
                 f"{len(qubits)} and {len(clbits)} were given"
             )
-        out = self.copy()
+        if len({*qubits}) < len(qubits) or not all(0 <= q < self.num_qubits for q in qubits):
+            raise CircuitError(f"compose: qubits {qubits}: distinct qubits from 0 to {self.num_qubits - 1} are needed")
+        if len({*clbits}) < len(clbits) or min(clbits, default=0) < 0:
+            raise CircuitError(f"compose: classical bits {clbits}: distinct bits from 0 are needed")
+        out = self.copy().declare(*other._parameters)
         out.num_clbits = max([out.num_clbits, *(c + 1 for c in clbits)])
-        for i in other:
+        if qubits == tuple(range(len(qubits))) and clbits == tuple(range(len(clbits))):
+            out._instructions.extend(other._instructions)
+            return out
+        for i in other._instructions:
             condition = i.condition and Condition(tuple(clbits[c] for c in i.condition.clbits), i.condition.value)
-            out.append(i.operation, [qubits[q] for q in i.qubits], [clbits[c] for c in i.clbits], condition)
+            moved = tuple(qubits[q] for q in i.qubits)
+            out._instructions.append(Instruction(i.operation, moved, tuple(clbits[c] for c in i.clbits), condition))
         return out
+
+    def remap(self, qubits: Sequence[int], num_qubits: int | None = None) -> Circuit:
+        """The circuit with qubit i moved to ``qubits[i]``, on ``num_qubits`` qubits (by default as many as it has)."""
+        empty = Circuit(num_qubits or self.num_qubits, self.num_clbits, self.name)
+        return empty.compose(self, qubits)
+
+    def remove_barriers(self) -> Circuit:
+        """The circuit without its barriers."""
+        return self._derive(i for i in self._instructions if i.name != "barrier")
 
     def inverse(self) -> Circuit:
         """The inverse circuit.
@@ -424,8 +480,8 @@ class Circuit:
         """
         if not self.is_unitary:
             raise CircuitError("inverse: the circuit has a measurement, reset or condition")
-        return self._from(
-            replace(i, operation=i.gate.inverse()) if i.gate is not None else i for i in reversed(self._instructions)
+        return self._derive(
+            Instruction(i.gate.inverse(), i.qubits) if i.gate is not None else i for i in reversed(self._instructions)
         )
 
     def control(self, count: int = 1, state: int = -1) -> Circuit:
@@ -440,12 +496,12 @@ class Circuit:
                 moved.append(Instruction(i.operation, qubits))
             else:
                 moved.append(Instruction(i.gate.control(count, state), controls + qubits))
-        return self._from(moved, self.num_qubits + count)
+        return self._derive(moved, self.num_qubits + count)
 
     def repeat(self, times: int) -> Circuit:
         """The circuit ``times`` times in a row; a negative number repeats the inverse."""
         source = self if times >= 0 else self.inverse()
-        return self._from(i for _ in range(abs(times)) for i in source)
+        return self._derive(source._instructions * abs(times))
 
     def bind(self, values: Mapping[Parameter | str, Angle] | Sequence[float]) -> Circuit:
         """The circuit with parameters replaced.
@@ -472,12 +528,17 @@ class Circuit:
             parameter = self._names.get(key) if isinstance(key, str) else key
             if parameter not in self._parameters:
                 raise ParameterError(f"bind: the circuit has no parameter '{getattr(key, 'name', key)}'")
-            from bitket.quantum.circuits.parameter import _angle
-
-            resolved[parameter] = _angle(value)  # type: ignore[index]
-        return self._from(
-            replace(i, operation=i.gate.bind(resolved)) if i.gate is not None else i for i in self._instructions
-        )
+            resolved[parameter] = _angle(value)
+        out = Circuit(self.num_qubits, self.num_clbits, self.name)
+        for p in self._parameters:
+            value = resolved.get(p, p)
+            if isinstance(value, Expression):
+                out.declare(*value.parameters)
+        for i in self._instructions:
+            if i.gate is not None and i.gate.params:
+                i = Instruction(i.gate.bind(resolved), i.qubits, i.clbits, i.condition)
+            out._instructions.append(i)
+        return out
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -489,4 +550,14 @@ class Circuit:
     __hash__ = None  # type: ignore[assignment]  # a circuit can change
 
     def __repr__(self) -> str:
-        return f"<Circuit {self.name}: {self.num_qubits} qubits, {len(self)} instructions, {len(self._parameters)} parameters>"
+        return (
+            f"<Circuit {self.name}: {self.num_qubits} qubits, {len(self)} instructions, "
+            f"{len(self._parameters)} parameters>"
+        )
+
+
+def _whole(label: str, kind: str, bits: Iterable[int]) -> tuple[int, ...]:
+    try:
+        return tuple(map(index, bits))
+    except TypeError:
+        raise CircuitError(f"{label}: {kind} {bits!r}: a list of whole numbers is needed") from None

@@ -1,11 +1,12 @@
 """Gates: names, matrices, inverses, controls, powers, and their form as Pauli rotations.
 
-Every gate is a product of *pieces*, each either a fixed matrix or a Pauli rotation on the subspace where control bits match:
+Every gate is a product of *pieces*, each a fixed matrix or a Pauli rotation on the subspace where control bits match:
 
     exp(-i angle/2 · Π ⊗ P),   Π = |controls><controls|,   P in {I, X, Y, Z}^k
 
-(a phase is the case P = I). Simulators and gradients know only these two forms; see `Gate.pieces`. Matrices are little-endian:
-the first qubit of a gate is the least significant bit of the matrix index, and controls come before targets (as in Qiskit).
+(a phase is the case P = I). Simulators and gradients know only these two forms; see `Gate.pieces`. Matrices are
+little-endian: the first qubit of a gate is the least significant bit of the matrix index, and controls come before
+targets (as in Qiskit).
 
 >>> import numpy as np
 >>> gate("rx", 0.3).inverse() == gate("rx", -0.3)
@@ -22,6 +23,7 @@ True
 from __future__ import annotations
 
 import cmath
+import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +35,18 @@ from numpy.typing import NDArray
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits.parameter import Angle, Expression, _angle
 
-__all__ = ["GATES", "NAMES", "Fixed", "Gate", "GateDefinition", "GateError", "Rotation", "gate", "unitary"]
+__all__ = [
+    "GATES",
+    "NAMES",
+    "Fixed",
+    "Gate",
+    "GateDefinition",
+    "GateError",
+    "Rotation",
+    "gate",
+    "gate_shape",
+    "unitary",
+]
 
 Matrix = NDArray[np.complex128]
 
@@ -44,7 +57,7 @@ class GateError(InvalidInput):
 
 @dataclass(frozen=True, eq=False)
 class Fixed:
-    """A constant matrix on ``qubits`` (first is least significant), applied where every ``(qubit, bit)`` of ``controls`` matches."""
+    """A constant matrix on ``qubits`` (first is least significant) where every ``(qubit, bit)`` of ``controls`` matches."""
 
     matrix: Matrix
     qubits: tuple[int, ...]
@@ -53,7 +66,10 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Rotation:
-    """``exp(-i angle/2 · P)`` where every ``(qubit, bit)`` of ``controls`` matches; ``pauli`` lists ``(qubit, "X"|"Y"|"Z")``."""
+    """``exp(-i angle/2 · P)`` where every ``(qubit, bit)`` of ``controls`` matches.
+
+    ``pauli`` lists the letters of P as ``(qubit, "X" | "Y" | "Z")``.
+    """
 
     pauli: tuple[tuple[int, str], ...]
     angle: Angle
@@ -67,7 +83,7 @@ Piece = Fixed | Rotation
 class GateDefinition:
     """One uncontrolled gate: its matrix in closed form, its pieces, and the parameters of its inverse.
 
-    ``inverse`` maps parameters to ``(name, parameters)``; ``linear`` says that the k-th power multiplies all parameters by k.
+    ``inverse`` maps parameters to ``(name, parameters)``; ``linear``: the k-th power multiplies all parameters by k.
     """
 
     name: str
@@ -122,7 +138,7 @@ def _define_fixed(name: str, num_qubits: int, rows: list[list[complex]], inverse
         num_qubits,
         0,
         lambda: array,
-        (lambda: []) if name == "id" else (lambda: [Fixed(array, qubits)]),
+        list if name == "id" else (lambda: [Fixed(array, qubits)]),
         lambda: (inverse, ()),
     )
 
@@ -264,7 +280,7 @@ _define("cu", 2, 4, _cu_matrix, _cu_pieces, lambda t, p, l, g: (-t, -l, -p, -g))
 _define("xx_plus_yy", 2, 2, _xx_yy_matrix(1), _xx_yy_pieces(1), lambda t, b: (-t, b))
 _define("xx_minus_yy", 2, 2, _xx_yy_matrix(-1), _xx_yy_pieces(-1), lambda t, b: (-t, b))
 
-# Names that stand for a base gate with controls, or for another spelling: (base, controls, fixed leading or trailing parameters).
+# All standard names: (base gate, controls).
 NAMES: dict[str, tuple[str, int]] = {name: (name, 0) for name in GATES} | {
     "cx": ("x", 1),
     "cy": ("y", 1),
@@ -277,6 +293,7 @@ NAMES: dict[str, tuple[str, int]] = {name: (name, 0) for name in GATES} | {
     "crx": ("rx", 1),
     "cry": ("ry", 1),
     "crz": ("rz", 1),
+    "cu3": ("u", 1),  # "cu" has a fourth parameter, the phase
     "cswap": ("swap", 1),
     "ccx": ("x", 2),
     "ccz": ("z", 2),
@@ -316,6 +333,8 @@ class Gate:
         if self.name == "unitary":
             if self.array is None:
                 raise GateError("gate 'unitary' needs its matrix: use unitary(matrix)")
+            if self.tag in NAMES or self.tag in ("measure", "reset", "barrier"):
+                raise GateError(f"unitary tagged '{self.tag}': that name has a meaning of its own")
         elif self.name not in GATES:
             raise GateError(f"gate '{self.name}' is unknown")
         elif len(self.params) != GATES[self.name].num_params:
@@ -323,6 +342,8 @@ class Gate:
                 f"gate '{self.name}' takes {GATES[self.name].num_params} parameters, {len(self.params)} were given"
             )
         object.__setattr__(self, "params", tuple(_angle(p) for p in self.params))
+        if self.controls < 0:
+            raise GateError(f"gate '{self.name}' with {self.controls} controls: at least 0 are needed")
         full = (1 << self.controls) - 1
         if self.control_state == -1:
             object.__setattr__(self, "control_state", full)
@@ -344,7 +365,10 @@ class Gate:
 
     @property
     def label(self) -> str:
-        """The customary name, controls included (``cx``, ``ccz``, ``c3x``); open controls are marked ``_o`` and the state."""
+        """The customary name, controls included (``cx``, ``ccz``, ``c3x``).
+
+        Open controls are marked ``_o`` and the control state.
+        """
         base = self.tag or self.name
         if not self.controls:
             return base
@@ -378,7 +402,7 @@ class Gate:
         return out
 
     def pieces(self) -> list[Piece]:
-        """The gate as fixed matrices and controlled Pauli rotations on local qubits (controls first), in order of time."""
+        """The gate as fixed matrices and controlled Pauli rotations, in order of time, on local qubits (controls first)."""
         base = [Fixed(self.array, tuple(range(self.base_qubits)))] if self.array is not None else None
         pieces: list[Piece] = list(base) if base is not None else GATES[self.name].pieces(*self.params)
         if not self.controls:
@@ -398,9 +422,10 @@ class Gate:
     def inverse(self) -> Gate:
         """The inverse gate."""
         if self.array is not None:
-            return unitary(self.array.conj().T, tag=self.tag and f"{self.tag}_dg").control(
-                self.controls, self.control_state
-            )
+            array = self.array.conj().T.copy()
+            array.setflags(write=False)
+            tag = self.tag.removesuffix("_dg") if self.tag.endswith("_dg") else self.tag and f"{self.tag}_dg"
+            return Gate("unitary", (), self.controls, self.control_state, array, tag)
         name, params = GATES[self.name].inverse(*self.params)
         return Gate(name, params, self.controls, self.control_state)
 
@@ -430,13 +455,15 @@ class Gate:
             return self
         if exponent == -1:
             return self.inverse()
+        if self.name == "id":
+            return self
         if self.array is None and GATES[self.name].linear:
             return Gate(self.name, tuple(p * exponent for p in self.params), self.controls, self.control_state)
         if self.name in _PHASE_OF:
             return Gate("p", (_PHASE_OF[self.name] * exponent,), self.controls, self.control_state)
-        if any(isinstance(p, Expression) for p in self.params):
+        if any(isinstance(p, Expression) for p in (*self.params, exponent)):
             raise GateError(
-                f"gate '{self.label}' has parameters without values: only rotations can be raised to a power"
+                f"power of gate '{self.label}': parameters without values are allowed for rotations and phases only"
             )
         base = Gate(self.name, self.params, array=self.array).matrix()
         if float(exponent).is_integer():
@@ -472,6 +499,13 @@ class Gate:
         return f"{self.label}({', '.join(map(str, self.params))})" if self.params else self.label
 
 
+def _resolve(name: str) -> tuple[str, int]:
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, 1)
+        raise GateError(f"gate '{name}' is unknown" + (f"; did you mean '{near[0]}'?" if near else ""))
+    return NAMES[name]
+
+
 def gate(name: str, *params: Angle) -> Gate:
     """The gate of a standard name (``"rx"``, ``"ccx"``, ``"cu"``, ...).
 
@@ -480,13 +514,20 @@ def gate(name: str, *params: Angle) -> Gate:
     GateError
         The name is unknown, or the number of parameters is wrong.
     """
-    if name not in NAMES:
-        import difflib
-
-        near = difflib.get_close_matches(name, NAMES, 1)
-        raise GateError(f"gate '{name}' is unknown" + (f"; did you mean '{near[0]}'?" if near else ""))
-    base, controls = NAMES[name]
+    base, controls = _resolve(name)
     return Gate(base, params, controls)
+
+
+def gate_shape(name: str) -> tuple[int, int]:
+    """``(qubits, parameters)`` that the gate of a standard name takes.
+
+    Raises
+    ------
+    GateError
+        The name is unknown.
+    """
+    base, controls = _resolve(name)
+    return controls + GATES[base].num_qubits, GATES[base].num_params
 
 
 def unitary(matrix: Any, tag: str = "") -> Gate:
