@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-    from bitket.algebra.pauli import PauliSum
+    from bitket.algebra import PauliSum
     from bitket.quantum.noise import NoiseModel
 
 __all__ = ["AdaptiveExponential", "Mitigated", "NoisyExecutor", "Scaling", "zne"]
