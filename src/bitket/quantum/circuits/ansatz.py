@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
+from bitket.algebra.pauli_sum import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits.circuit import Circuit
 from bitket.quantum.circuits.gates import gate, gate_shape
@@ -264,7 +265,7 @@ def strongly_entangling_layers(
 
 
 def qaoa_ansatz(
-    cost: networkx.Graph | Mapping[tuple[int, ...], float],
+    cost: PauliSum | networkx.Graph | Mapping[tuple[int, ...], float],
     reps: int = 1,
     *,
     num_qubits: int | None = None,
@@ -278,9 +279,9 @@ def qaoa_ansatz(
     Parameters
     ----------
     cost
-        C = Σ_S c_S Π_{q in S} Z_q as a mapping from tuples of qubits to c_S (the empty tuple is a constant), or a
-        graph, which stands for the cut: C = Σ_(a,b) w_ab Z_a Z_b / 2, with nodes numbered in the graph's order and w
-        the edge's ``weight``, 1 if it has none. The lowest C is the largest cut.
+        C = Σ_S c_S Π_{q in S} Z_q as a diagonal Pauli sum, or a mapping from tuples of qubits to c_S (the empty tuple is
+        a constant); or a graph, which stands for its cut: C = Σ_(a,b) w_ab Z_a Z_b / 2, with nodes numbered in the
+        graph's order and w the edge's ``weight``, 1 if it has none. The lowest C is the largest cut.
     reps
         Number of layers.
     num_qubits
@@ -289,15 +290,12 @@ def qaoa_ansatz(
     Raises
     ------
     InvalidInput
-        ``reps`` is negative, the cost is empty, a qubit repeats in a term or is out of range, or a coefficient is not a
-        finite number.
+        ``reps`` is negative, the cost is empty or not diagonal, a qubit repeats in a term or is out of range, or a
+        coefficient is not finite.
     """
     _at_least("reps", reps, 0)
-    terms = dict(cost) if isinstance(cost, Mapping) else _cut_terms(cost)
-    needed = max((q + 1 for term in terms for q in term), default=0)
-    if not isinstance(cost, Mapping):
-        needed = max(needed, len(cost))
-    n = needed if num_qubits is None else num_qubits
+    terms, size = _diagonal_terms(cost)
+    n = size if num_qubits is None else num_qubits
     if not terms or n < 1:
         raise InvalidInput("qaoa_ansatz: the cost has no term")
     for term, coefficient in terms.items():
@@ -333,9 +331,23 @@ def rotate_z_product(circuit: Circuit, angle: Angle, qubits: Sequence[int]) -> C
     return circuit
 
 
-def _cut_terms(graph: networkx.Graph) -> dict[tuple[int, ...], float]:
-    index = {node: k for k, node in enumerate(graph)}
-    return {(index[a], index[b]): 0.5 * w for a, b, w in graph.edges(data="weight", default=1.0) if a != b}
+def _diagonal_terms(
+    cost: PauliSum | networkx.Graph | Mapping[tuple[int, ...], float],
+) -> tuple[dict[tuple[int, ...], float], int]:
+    """The terms of a cost, and the number of qubits it needs."""
+    if isinstance(cost, PauliSum):
+        terms: dict[tuple[int, ...], float] = {}
+        for c, x, z in cost.masks():
+            if x or abs(complex(c).imag) > 1e-12 * abs(c):
+                raise InvalidInput("qaoa_ansatz: the Pauli sum is not a real combination of products of Z")
+            term = tuple(q for q in range(cost.num_qubits) if z >> q & 1)
+            terms[term] = terms.get(term, 0.0) + complex(c).real
+        return terms, cost.num_qubits
+    if isinstance(cost, Mapping):
+        return dict(cost), max((q + 1 for term in cost for q in term), default=0)
+    number = {node: k for k, node in enumerate(cost)}
+    edges = cost.edges(data="weight", default=1.0)
+    return {(number[a], number[b]): 0.5 * w for a, b, w in edges if a != b}, len(number)
 
 
 def _at_least(name: str, value: int, least: int) -> None:

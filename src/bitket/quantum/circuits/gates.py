@@ -83,7 +83,8 @@ Piece = Fixed | Rotation
 class GateDefinition:
     """One uncontrolled gate: its matrix in closed form, its pieces, and the parameters of its inverse.
 
-    ``inverse`` maps parameters to ``(name, parameters)``; ``linear``: the k-th power multiplies all parameters by k.
+    ``inverse`` maps parameters to ``(name, parameters)``. ``linear``: the k-th power multiplies all parameters by k.
+    ``framed``: the first and last piece undo each other, so that controls need not reach them.
     """
 
     name: str
@@ -93,6 +94,7 @@ class GateDefinition:
     pieces: Callable[..., list[Piece]]
     inverse: Callable[..., tuple[str, tuple[Angle, ...]]]
     linear: bool = False
+    framed: bool = False
 
 
 GATES: dict[str, GateDefinition] = {}
@@ -251,9 +253,10 @@ def _define(
     pieces: Callable[..., list[Piece]],
     inverse: Callable[..., tuple[Angle, ...]],
     linear: bool = False,
+    framed: bool = False,
 ) -> None:
     GATES[name] = GateDefinition(
-        name, num_qubits, num_params, matrix, pieces, lambda *params: (name, inverse(*params)), linear
+        name, num_qubits, num_params, matrix, pieces, lambda *params: (name, inverse(*params)), linear, framed
     )
 
 
@@ -275,10 +278,11 @@ _define(
     lambda t, p: _u_matrix(t, p - math.pi / 2, math.pi / 2 - p),
     lambda t, p: [Rotation(((0, "Z"),), -p), Rotation(((0, "X"),), t), Rotation(((0, "Z"),), p)],
     lambda t, p: (-t, p),
+    framed=True,
 )
 _define("cu", 2, 4, _cu_matrix, _cu_pieces, lambda t, p, l, g: (-t, -l, -p, -g))
-_define("xx_plus_yy", 2, 2, _xx_yy_matrix(1), _xx_yy_pieces(1), lambda t, b: (-t, b))
-_define("xx_minus_yy", 2, 2, _xx_yy_matrix(-1), _xx_yy_pieces(-1), lambda t, b: (-t, b))
+_define("xx_plus_yy", 2, 2, _xx_yy_matrix(1), _xx_yy_pieces(1), lambda t, b: (-t, b), framed=True)
+_define("xx_minus_yy", 2, 2, _xx_yy_matrix(-1), _xx_yy_pieces(-1), lambda t, b: (-t, b), framed=True)
 
 # All standard names: (base gate, controls).
 NAMES: dict[str, tuple[str, int]] = {name: (name, 0) for name in GATES} | {
@@ -409,9 +413,11 @@ class Gate:
             return pieces
         c = self.controls
         extra = tuple((i, self.control_state >> i & 1) for i in range(c))
+        framed = self.array is None and GATES[self.name].framed
         moved: list[Piece] = []
-        for piece in pieces:
-            inner = extra + tuple((q + c, bit) for q, bit in piece.controls)
+        for k, piece in enumerate(pieces):
+            reached = () if framed and k in (0, len(pieces) - 1) else extra
+            inner = reached + tuple((q + c, bit) for q, bit in piece.controls)
             if isinstance(piece, Fixed):
                 moved.append(Fixed(piece.matrix, tuple(q + c for q in piece.qubits), inner))
             else:
