@@ -173,6 +173,8 @@ class PauliSum:
 
     def is_hermitian(self, tolerance: float = 1e-12) -> bool:
         """Whether all coefficients are real, after equal terms are joined."""
+        if not self.coefficients.imag.any():
+            return True
         return bool((np.abs(self.simplify(0.0).coefficients.imag) <= tolerance).all())
 
     def is_diagonal(self) -> bool:
@@ -254,6 +256,11 @@ class PauliSum:
             }
         return self._groups
 
+    def diagonals(self) -> Iterable[tuple[int, NDArray[Any]]]:
+        """For each X mask x the diagonal ``d_x [2^n]`` of the operator's part ``O[j ^ x, j] = d_x[j]``."""
+        for x in self._by_x():
+            yield x, self._diagonal(x)
+
     def _diagonal(self, x: int) -> NDArray[Any]:
         """``d_x[j] = sum_z c_z (-1)^(j·z)``, real where it can be."""
         z, c = self._by_x()[x]
@@ -275,8 +282,8 @@ class PauliSum:
         psi = self._state(state)
         out = np.zeros(psi.shape, dtype=complex)
         index = np.arange(psi.shape[-1])
-        for x in self._by_x():
-            out[..., index ^ x] += self._diagonal(x) * psi
+        for x, diagonal in self.diagonals():
+            out[..., index ^ x] += diagonal * psi
         return out
 
     def expectation(self, state: ArrayLike) -> Any:
@@ -284,8 +291,7 @@ class PauliSum:
         psi = self._state(state)
         total = np.zeros(psi.shape[:-1], dtype=complex)
         index = np.arange(psi.shape[-1])
-        for x in self._by_x():
-            diagonal = self._diagonal(x)
+        for x, diagonal in self.diagonals():
             weights = np.abs(psi) ** 2 if x == 0 else psi[..., index ^ x].conj() * psi
             total += weights @ diagonal
         return total.real if self.is_hermitian() else total
@@ -297,8 +303,8 @@ class PauliSum:
         size = 1 << self.num_qubits
         index = np.arange(size)
         out = scipy.sparse.csr_matrix((size, size), dtype=complex)
-        for x in self._by_x():
-            out = out + scipy.sparse.csr_matrix((self._diagonal(x), (index ^ x, index)), shape=(size, size))
+        for x, diagonal in self.diagonals():
+            out = out + scipy.sparse.csr_matrix((diagonal, (index ^ x, index)), shape=(size, size))
         return out
 
     def matrix(self) -> NDArray[np.complex128]:
@@ -313,8 +319,8 @@ class PauliSum:
             raise PauliError(f"dense matrix of {self.num_qubits} qubits: at most 14; use sparse() or apply()")
         size = 1 << self.num_qubits
         out, index = np.zeros((size, size), dtype=complex), np.arange(size)
-        for x in self._by_x():
-            out[index ^ x, index] += self._diagonal(x)
+        for x, diagonal in self.diagonals():
+            out[index ^ x, index] += diagonal
         return out
 
     def ground_energy(self) -> float:

@@ -1,0 +1,32 @@
+"""Noise: channels and their forms, and noise models."""
+
+from bitket.quantum.noise.channels import (
+    Channel,
+    NoiseError,
+    amplitude_damping,
+    bit_flip,
+    coherent,
+    depolarizing,
+    pauli_channel,
+    phase_damping,
+    phase_flip,
+    reset_error,
+    thermal_relaxation,
+)
+from bitket.quantum.noise.model import NoiseModel, Rule
+
+__all__ = [
+    "Channel",
+    "NoiseError",
+    "NoiseModel",
+    "Rule",
+    "amplitude_damping",
+    "bit_flip",
+    "coherent",
+    "depolarizing",
+    "pauli_channel",
+    "phase_damping",
+    "phase_flip",
+    "reset_error",
+    "thermal_relaxation",
+]

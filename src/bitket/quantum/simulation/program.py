@@ -8,8 +8,9 @@ differentiable), so a kernel needs only the gradient for slots: for exp(-i a/2 Â
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from bitket.quantum.circuits.parameter import Expression, Parameter, ParameterEr
 
 if TYPE_CHECKING:
     import torch
+
+T = TypeVar("T")
 
 __all__ = ["Channel", "Measure", "Noise", "PauliRotation", "Program", "Reset", "Unitary", "lower"]
 
@@ -100,6 +103,14 @@ class Program:
     phase: float
     affine: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     """``(constant [S], coefficients [weights + inputs, S])`` where every slot is affine in the parameters."""
+    derived: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """What simulators derive from the program once: plans, tensors."""
+
+    def cache(self, key: Any, make: Callable[[], T]) -> T:
+        """``make()``, called once for each key."""
+        if key not in self.derived:
+            self.derived[key] = make()
+        return self.derived[key]  # type: ignore[no-any-return]
 
     @property
     def is_unitary(self) -> bool:
@@ -137,7 +148,11 @@ class Program:
         shape = torch.broadcast_shapes(*(g.shape[:-1] for g in given))
         values = torch.cat([g.expand(*shape, g.shape[-1]) for g in given], dim=-1)
         if self.affine is not None:
-            constant, matrix = (torch.as_tensor(a, dtype=values.dtype, device=values.device) for a in self.affine)
+            source = self.affine
+            constant, matrix = self.cache(
+                ("affine", values.dtype, values.device),
+                lambda: tuple(torch.tensor(a, dtype=values.dtype, device=values.device) for a in source),
+            )
             return values @ matrix + constant
         lookup = {p: values[..., k] for k, p in enumerate(self.weights + self.inputs)}
         columns = [torch.as_tensor(s.evaluate(lookup)).expand(shape) for s in self.slots]
@@ -164,7 +179,9 @@ def lower(circuit: Circuit, noise: Noise | None = None) -> Program:
             ops.append(Reset(qubits[0], condition))
         elif gate is not None and not gate.parameters and gate.name != "gphase":
             if gate.name != "id":
-                mask, value = _controls([(q, gate.control_state >> i & 1) for i, q in enumerate(qubits[: gate.controls])])
+                mask, value = _controls(
+                    [(q, gate.control_state >> i & 1) for i, q in enumerate(qubits[: gate.controls])]
+                )
                 base = gate.array if gate.array is not None else GATES[gate.name].matrix(*gate.params)
                 ops.append(Unitary(base, qubits[gate.controls :], mask, value, condition))
         elif gate is not None:

@@ -43,7 +43,7 @@ def evolve(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch
 def apply_unitary(state: torch.Tensor, op: Unitary) -> torch.Tensor:
     """A constant matrix on some qubits, where the controls match."""
     n, k = state.shape[-1].bit_length() - 1, len(op.qubits)
-    matrix = torch.as_tensor(op.matrix, dtype=state.dtype, device=state.device)
+    matrix = torch.tensor(op.matrix, dtype=state.dtype, device=state.device)
     batch = state.shape[:-1]
     tensor = state.reshape(*batch, *(2,) * n)
     b = len(batch)

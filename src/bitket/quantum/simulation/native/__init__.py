@@ -1,1 +1,33 @@
-"""The compiled core: hot loops of the simulators. Each kernel has a twin in torch operators beside it."""
+"""The compiled core: hot loops of the simulators. Each kernel has a twin in torch operators beside it.
+
+``core`` is the extension module, or None where it was not built or the environment has BITKET_NATIVE=0; the twins then do the work.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+core: Any = None
+
+if os.environ.get("BITKET_NATIVE", "1") != "0":
+    try:
+        from bitket.quantum.simulation.native import _core as core
+    except ImportError:
+        warnings.warn(
+            "bitket was installed without its compiled core: simulation runs in plain torch, 10 to 100 times slower. "
+            "Reinstall with a C++17 compiler present (pip install --force-reinstall --no-deps bitket).",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def threads() -> int:
+    """Threads for the next kernel: as many as torch uses. Sizes the core's pool when the number has changed."""
+    import torch
+
+    count = torch.get_num_threads()
+    if core.threads() != count:
+        core.set_threads(count)
+    return count

@@ -27,6 +27,7 @@ const char* instruction_set() {
 }  // namespace bitket
 
 NB_MODULE(_core, m) {
+    nb::set_leak_warnings(false);  // plans live as long as the circuits that cache them, also at exit
     m.def("set_threads", [](int threads) { bitket::Pool::instance().resize(threads); });
     m.def("threads", [] { return bitket::Pool::instance().size(); });
     m.def("instruction_set", &bitket::instruction_set);

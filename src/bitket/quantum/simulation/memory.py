@@ -1,0 +1,51 @@
+"""Refuses what does not fit, before anything is allocated."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from bitket.errors import NotEnoughMemory
+
+__all__ = ["available_bytes", "require"]
+
+
+def available_bytes() -> int | None:
+    """Memory that this process may still take: the system's estimate, or less under a control group's limit; None if unknown."""
+    limits = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                limits.append(int(line.split()[1]) * 1024)
+    except OSError:
+        import os
+
+        if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+            limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    group = Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError, ValueError):  # no control group, or "max": no limit
+        limits.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    return min(limits) if limits else None
+
+
+def require(num_bytes: float, what: str) -> None:
+    """Raise `NotEnoughMemory` if ``num_bytes`` is more than there is.
+
+    Parameters
+    ----------
+    what
+        What needs the memory, for the message: ``"a state of 40 qubits"``.
+    """
+    if num_bytes < 1 << 26:  # asking costs as long as a small simulation
+        return
+    there = available_bytes()
+    if there is not None and num_bytes > there:
+        raise NotEnoughMemory(f"{what} needs {_readable(num_bytes)}, but {_readable(there)} of memory are available")
+
+
+def _readable(num_bytes: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if num_bytes < 1024:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1024
+    return f"{num_bytes:.3g} PiB"

@@ -1,0 +1,248 @@
+"""Shots: counts of measured bits, with noise, mid-circuit measurements, resets and conditions.
+
+Circuits that only measure at the end are sampled from their final probabilities. All others run as *branches*: a set of pure
+states, each with its classical bits and the number of shots that took its path. A measurement splits a branch by a binomial draw, a
+channel by a multinomial draw over its Kraus operators (quantum trajectories; Dalibard, Castin, Mølmer 1992), so that the work grows
+with the number of different paths, never beyond the number of shots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from bitket.algebra import PauliSum
+from bitket.errors import InvalidInput
+from bitket.quantum.circuits import Circuit
+from bitket.quantum.simulation import memory, twin
+from bitket.quantum.simulation.density import run_density
+from bitket.quantum.simulation.program import Channel, Measure, Noise, PauliRotation, Program, Reset, Unitary
+from bitket.quantum.simulation.shots import readout_probabilities
+from bitket.quantum.simulation.states import complex_dtype, program_and_angles, run_state
+
+__all__ = ["Counts", "sample"]
+
+_RESET = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=complex)
+_DENSITY_QUBITS = 8  # up to here a density matrix is cheaper than trajectories at customary numbers of shots
+
+
+class Counts(Mapping[str, int]):
+    """How often each bit string was measured; the rightmost character is classical bit 0. Most frequent first."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def __getitem__(self, key: str) -> int:
+        return self._counts[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._counts)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    @property
+    def shots(self) -> int:
+        """Total number of shots."""
+        return sum(self._counts.values())
+
+    def probabilities(self) -> dict[str, float]:
+        """Relative frequencies."""
+        return {key: value / self.shots for key, value in self._counts.items()}
+
+    def expectation(self, operator: PauliSum) -> tuple[float, float]:
+        """Estimate and standard error of an operator of I and Z on the measured bits.
+
+        Raises
+        ------
+        InvalidInput
+            The operator has X or Y, or is on another number of bits.
+        """
+        width = len(next(iter(self._counts)))
+        if not operator.is_diagonal() or operator.num_qubits != width:
+            raise InvalidInput(f"counts of {width} bits: an operator of I and Z on {width} qubits is needed")
+        bits = [int(key, 2) for key in self._counts]
+        weights = np.array(list(self._counts.values())) / self.shots
+        outcome = np.array([sum(c.real * (-1) ** (b & z).bit_count() for c, _, z in operator.masks()) for b in bits])
+        mean = float(weights @ outcome)
+        variance = max(0.0, float(weights @ outcome**2) - mean**2) / max(self.shots - 1, 1)
+        return mean, variance**0.5
+
+    def __repr__(self) -> str:
+        return f"Counts({self._counts})"
+
+
+def sample(
+    circuit: Circuit,
+    shots: int,
+    weights: Any = None,
+    inputs: Any = None,
+    *,
+    noise: Noise | None = None,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
+) -> Counts:
+    """Run a circuit ``shots`` times and count the classical bits.
+
+    A circuit without any measurement has all its qubits measured at the end, qubit i into bit i.
+
+    Parameters
+    ----------
+    weights, inputs
+        ``[number of weights]``, ``[number of inputs]``: one sample.
+    noise
+        Noise model, readout errors included.
+
+    Raises
+    ------
+    InvalidInput
+        The number of shots is not positive; weights or inputs are batched or do not fit.
+    NotEnoughMemory
+        The states do not fit.
+    """
+    if int(shots) != shots or shots < 1:
+        raise InvalidInput(f"shots {shots}: a positive whole number is needed")
+    if not any(i.name == "measure" for i in circuit):
+        circuit = circuit.copy().measure_all()
+    program, angles = program_and_angles(circuit, weights, inputs, dtype, torch.device("cpu"), noise)
+    if angles.ndim != 1:
+        raise InvalidInput(
+            f"sample: weights and inputs of one sample are needed, the batch shape is {tuple(angles.shape[:-1])}"
+        )
+    random = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+    body, final = _final_measurements(program)
+    with torch.no_grad():
+        if final is not None and (noise is None or program.num_qubits <= _DENSITY_QUBITS):
+            p = _final_probabilities(body, angles, dtype, noise)
+            counts = random.multinomial(int(shots), p / p.sum())
+            hit = np.flatnonzero(counts)
+            return _gather(hit, counts[hit], final, program.num_clbits)
+        return _branches(program, angles, int(shots), dtype, noise, random)
+
+
+def _final_measurements(program: Program) -> tuple[Program, dict[int, int] | None]:
+    """The program without its measurements and the qubit of each classical bit, or None if something depends on an outcome."""
+    where: dict[int, int] = {}
+    body = []
+    for op in program.ops:
+        if isinstance(op, Measure) and op.condition is None:
+            if op.qubit in where.values():
+                return program, None
+            where[op.clbit] = op.qubit
+            continue
+        touched = (
+            set(op.qubits)
+            if isinstance(op, Unitary | Channel)
+            else {op.qubit}
+            if isinstance(op, Reset | Measure)
+            else set()
+        )
+        if isinstance(op, PauliRotation | Unitary):
+            mask = op.control_mask | (op.x_mask | op.z_mask if isinstance(op, PauliRotation) else 0)
+            touched |= {q for q in range(program.num_qubits) if mask >> q & 1}
+        if op.condition is not None or isinstance(op, Reset) or touched & set(where.values()):
+            return program, None
+        body.append(op)
+    from dataclasses import replace
+
+    return replace(program, ops=tuple(body), derived={}), where
+
+
+def _final_probabilities(program: Program, angles: torch.Tensor, dtype: torch.dtype, noise: Noise | None) -> np.ndarray:
+    if noise is None:
+        kind, n = complex_dtype(dtype), program.num_qubits
+        memory.require(1.6 * (1 << n) * kind.itemsize, f"sampling from {n} qubits")
+        state = run_state(program, twin.zero_state(n, (), kind, angles.device), angles)
+        p = state.real**2 + state.imag**2
+    else:
+        p = torch.diagonal(run_density(program, angles, dtype)).real.clamp_min(0)
+        p = readout_probabilities(p, noise)
+    return p.to(torch.float64).numpy()
+
+
+def _gather(outcomes: np.ndarray, counts: np.ndarray, where: dict[int, int], num_clbits: int) -> Counts:
+    """Counts of classical bits from counts of basis states."""
+    bits = np.zeros_like(outcomes)
+    for clbit, qubit in where.items():
+        bits |= (outcomes >> qubit & 1) << clbit
+    values, index = np.unique(bits, return_inverse=True)
+    totals = np.bincount(index, counts).astype(np.int64)
+    return Counts({format(int(v), f"0{num_clbits}b"): int(c) for v, c in zip(values, totals, strict=True)})
+
+
+def _branches(
+    program: Program, angles: torch.Tensor, shots: int, dtype: torch.dtype, noise: Any, random: np.random.Generator
+) -> Counts:
+    n, kind = program.num_qubits, complex_dtype(dtype)
+    chunk = max(1, min(shots, (1 << 25) >> n))  # at most 32 Mi amplitudes at a time, however many shots
+    memory.require(3.0 * min(chunk, shots) * (1 << n) * kind.itemsize, f"trajectories of {n} qubits")
+    totals: dict[str, int] = {}
+    for start in range(0, shots, chunk):
+        part = _run_branches(program, angles, min(chunk, shots - start), kind, noise, random)
+        for key, value in part.items():
+            totals[key] = totals.get(key, 0) + value
+    return Counts(totals)
+
+
+def _run_branches(
+    program: Program, angles: torch.Tensor, shots: int, kind: torch.dtype, noise: Any, random: np.random.Generator
+) -> dict[str, int]:
+    state = twin.zero_state(program.num_qubits, (1,), kind, angles.device)
+    bits = np.zeros((1, max(program.num_clbits, 1)), dtype=bool)
+    count = np.array([shots])
+    for op in program.ops:
+        rows = np.ones(len(count), dtype=bool)
+        if op.condition is not None:
+            values = bits[:, list(op.condition.clbits)] @ (1 << np.arange(len(op.condition.clbits)))
+            rows = values == op.condition.value
+            if not rows.any():
+                continue
+        acting, resting = state[torch.from_numpy(rows)], state[torch.from_numpy(~rows)]
+        acting_bits, acting_count = bits[rows], count[rows]
+        if isinstance(op, PauliRotation):
+            acting = twin.apply_rotation(acting, op, angles[op.slot].expand(len(acting)))
+        elif isinstance(op, Unitary):
+            acting = twin.apply_unitary(acting, op)
+        else:
+            kraus = op.kraus if isinstance(op, Channel) else _RESET
+            if isinstance(op, Measure):
+                kraus = np.stack([np.diag([1, 0]), np.diag([0, 1])]).astype(complex)
+            qubits = op.qubits if isinstance(op, Channel) else (op.qubit,)
+            parts = [twin.apply_unitary(acting, Unitary(k, qubits)) for k in kraus]
+            weights = np.stack([(p.real**2 + p.imag**2).sum(-1).double().numpy() for p in parts], axis=-1)
+            drawn = random.multinomial(acting_count, weights / weights.sum(axis=-1, keepdims=True))
+            states, new_bits, new_counts = [], [], []
+            for k, part in enumerate(parts):
+                hit = drawn[:, k] > 0
+                norm = torch.from_numpy(np.sqrt(weights[hit, k])).to(kind).unsqueeze(-1)
+                pure = part[torch.from_numpy(hit)] / norm
+                for reading, shares in _readings(op, k, drawn[hit, k], noise, random):
+                    kept = shares > 0
+                    after = acting_bits[hit][kept]
+                    if isinstance(op, Measure):
+                        after[:, op.clbit] = reading
+                    states.append(pure[torch.from_numpy(kept)])
+                    new_bits.append(after)
+                    new_counts.append(shares[kept])
+            acting, acting_bits, acting_count = torch.cat(states), np.concatenate(new_bits), np.concatenate(new_counts)
+        state = torch.cat([acting, resting])
+        bits, count = np.concatenate([acting_bits, bits[~rows]]), np.concatenate([acting_count, count[~rows]])
+    totals: dict[str, int] = {}
+    for row, c in zip(bits[:, : program.num_clbits], count, strict=True):
+        key = "".join("1" if b else "0" for b in row[::-1])
+        totals[key] = totals.get(key, 0) + int(c)
+    return totals
+
+
+def _readings(
+    op: Any, outcome: int, shares: np.ndarray, noise: Any, random: np.random.Generator
+) -> list[tuple[int, np.ndarray]]:
+    """What a detector says of an outcome, and how many shots hear it: readout errors make some branches two."""
+    confusion = noise.readout_matrix(op.qubit) if isinstance(op, Measure) and getattr(noise, "readout", None) else None
+    if confusion is None:
+        return [(outcome, shares)]
+    wrong = random.binomial(shares, confusion[1 - outcome, outcome])
+    return [(outcome, shares - wrong), (1 - outcome, wrong)]

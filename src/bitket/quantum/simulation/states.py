@@ -1,0 +1,140 @@
+"""Exact states of circuits without noise, over any batch of weights and inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from bitket.errors import InvalidInput
+from bitket.quantum.circuits import Circuit
+from bitket.quantum.simulation import memory, twin
+from bitket.quantum.simulation.program import Program, lower
+
+__all__ = ["as_tensor", "probabilities", "run_state", "statevector"]
+
+_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+
+
+def complex_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The complex type of a real precision."""
+    if dtype not in _COMPLEX:
+        raise InvalidInput(f"precision {dtype}: torch.float32 and torch.float64 are supported")
+    return _COMPLEX[dtype]
+
+
+def as_tensor(values: Any, name: str, dtype: torch.dtype, device: torch.device) -> torch.Tensor | None:
+    """Numbers, arrays or tensors as a real tensor (gradients flow on); None stays None."""
+    if values is None:
+        return None
+    try:
+        tensor = torch.as_tensor(values, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidInput(f"{name}: numbers, an array or a tensor are needed ({error})") from None
+    if tensor.is_complex():
+        raise InvalidInput(f"{name}: real values are needed, complex ones were given")
+    return tensor.to(dtype)
+
+
+def program_and_angles(
+    circuit: Circuit, weights: Any, inputs: Any, dtype: torch.dtype, device: torch.device, noise: Any = None
+) -> tuple[Program, torch.Tensor]:
+    """The lowered circuit and the angles of its slots."""
+    program = lower(circuit, noise)
+    angles = program.angles(as_tensor(weights, "weights", dtype, device), as_tensor(inputs, "inputs", dtype, device))
+    return program, angles.to(device=device, dtype=dtype)
+
+
+def run_state(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+    """A unitary program on states ``[..., 2^n]``."""
+    return twin.evolve(program, state, angles)
+
+
+def statevector(
+    circuit: Circuit,
+    weights: Any = None,
+    inputs: Any = None,
+    *,
+    initial: Any = None,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
+    """State that a circuit prepares.
+
+    Parameters
+    ----------
+    circuit
+        Gates and barriers; measurements at the very end are ignored.
+    weights, inputs
+        ``[..., number of weights]`` and ``[..., number of inputs]``; leading shapes broadcast.
+    initial
+        State to start from, ``[..., 2^n]``; by default |0...0>.
+    dtype
+        Real precision, ``torch.float64`` or ``torch.float32``.
+
+    Returns
+    -------
+    Tensor
+        Complex, ``[..., 2^n]``; qubit 0 is the least significant bit of the index. Differentiable in weights and inputs.
+
+    Raises
+    ------
+    NotEnoughMemory
+        The states do not fit.
+    InvalidInput
+        A shape or value does not fit, or the circuit is not unitary.
+    """
+    device = torch.device(device)
+    circuit = without_final_measurements(circuit, "statevector")
+    program, angles = program_and_angles(circuit, weights, inputs, dtype, device)
+    kind, n = complex_dtype(dtype), circuit.num_qubits
+    batch = tuple(angles.shape[:-1])
+    if initial is not None:
+        initial = torch.as_tensor(initial, device=device)
+        if initial.ndim == 0 or initial.shape[-1] != 1 << n:
+            raise InvalidInput(f"initial state of shape {tuple(initial.shape)}: the last axis must be {1 << n}")
+        batch = tuple(torch.broadcast_shapes(batch, initial.shape[:-1]))
+    count = 1
+    for b in batch:
+        count *= b
+    memory.require(
+        count * float(1 << n) * kind.itemsize * 1.1,
+        f"a state of {n} qubits" + (f" for {count} samples" if count > 1 else ""),
+    )
+    if initial is None:
+        state = twin.zero_state(n, batch, kind, device)
+    else:
+        state = initial.to(kind).expand(*batch, 1 << n).clone()
+    return run_state(program, state, angles.expand(*batch, angles.shape[-1]))
+
+
+def probabilities(circuit: Circuit, weights: Any = None, inputs: Any = None, **options: Any) -> torch.Tensor:
+    """Probability of each basis state, ``[..., 2^n]``; parameters as for `statevector`."""
+    state = statevector(circuit, weights, inputs, **options)
+    return state.real**2 + state.imag**2
+
+
+def without_final_measurements(circuit: Circuit, what: str) -> Circuit:
+    """The circuit up to its final measurements.
+
+    Raises
+    ------
+    InvalidInput
+        A measurement, reset or condition stands before the last gate.
+    """
+    if circuit.is_unitary:
+        return circuit
+    cached = circuit._cache.get("unitary part")
+    if cached is None:
+        instructions = list(circuit)
+        while instructions and instructions[-1].name in ("measure", "barrier") and instructions[-1].condition is None:
+            instructions.pop()
+        for i in instructions:
+            if i.condition is not None or (i.gate is None and i.name != "barrier"):
+                raise InvalidInput(
+                    f"{what}: the circuit has a {'condition' if i.condition else i.name} before its last gate; "
+                    "use sample or density_matrix"
+                )
+        cached = circuit._derive(instructions)
+        circuit._cache["unitary part"] = cached
+    return cached  # type: ignore[no-any-return]

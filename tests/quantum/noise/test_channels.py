@@ -1,0 +1,118 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bitket.quantum.circuits import Circuit, gate
+from bitket.quantum.noise import (
+    Channel,
+    NoiseError,
+    NoiseModel,
+    amplitude_damping,
+    bit_flip,
+    coherent,
+    depolarizing,
+    pauli_channel,
+    phase_damping,
+    reset_error,
+    thermal_relaxation,
+)
+from bitket.quantum.simulation import density_matrix
+
+
+def random_channel(rng: np.random.Generator, qubits: int, operators: int) -> Channel:
+    """Blocks of a random isometry are Kraus operators."""
+    d = 2**qubits
+    isometry, _ = np.linalg.qr(rng.normal(size=(operators * d, d)) + 1j * rng.normal(size=(operators * d, d)))
+    return Channel(isometry.reshape(operators, d, d))
+
+
+@given(st.integers(1, 2), st.integers(1, 5), st.integers(0, 2**31))
+@settings(max_examples=30, deadline=None)
+def test_forms_convert_and_stay_physical(qubits, operators, seed):
+    rng = np.random.default_rng(seed)
+    a, b = (random_channel(rng, qubits, operators) for _ in range(2))
+    s = a.superoperator()
+    for other in (
+        Channel.from_choi(a.choi()),
+        Channel.from_superoperator(s),
+        Channel.from_pauli_transfer(a.pauli_transfer()),
+    ):
+        assert np.allclose(other.superoperator(), s, atol=1e-9)
+    assert np.allclose((a @ b).superoperator(), s @ b.superoperator())
+    rho = rng.normal(size=(2**qubits, 2**qubits)) + 1j * rng.normal(size=(2**qubits, 2**qubits))
+    rho = rho @ rho.conj().T
+    out = sum(k @ rho @ k.conj().T for k in a.kraus)
+    assert np.allclose((s @ rho.reshape(-1)).reshape(rho.shape), out)
+    assert np.linalg.eigvalsh(out)[0] > -1e-9
+    assert np.trace(out) == pytest.approx(np.trace(rho))
+
+
+@pytest.mark.parametrize("qubits", [1, 2])
+def test_depolarising_conventions(qubits):
+    d = 2**qubits
+    rho = np.zeros((d, d), dtype=complex)
+    rho[0, 0] = 1
+    out = sum(k @ rho @ k.conj().T for k in depolarizing(0.3, qubits).kraus)
+    assert np.allclose(out, 0.7 * rho + 0.3 * np.eye(d) / d)
+    same = depolarizing(0.3 * (d * d - 1) / (d * d), qubits, "pauli")
+    assert np.allclose(same.superoperator(), depolarizing(0.3, qubits).superoperator())
+
+
+def test_thermal_relaxation_decays_as_told():
+    rho = np.array([[0.3, 0.4], [0.4, 0.7]], dtype=complex)
+    out = sum(k @ rho @ k.conj().T for k in thermal_relaxation(50.0, 30.0, 7.0).kraus)
+    assert out[1, 1] == pytest.approx(0.7 * np.exp(-7 / 50))
+    assert out[0, 1] == pytest.approx(0.4 * np.exp(-7 / 30))
+
+
+def test_powers_and_fidelity():
+    channel = depolarizing(0.1, 2)
+    assert np.allclose(channel.power(2).superoperator(), (channel @ channel).superoperator())
+    assert np.allclose(channel.power(1.5).pauli_transfer()[1:, 1:], np.eye(15) * 0.9**1.5)
+    assert depolarizing(0.1).average_fidelity() == pytest.approx(1 - 0.05)
+    assert np.allclose(amplitude_damping(0.2).twirled().pauli_transfer(), np.diag([1, 0.8**0.5, 0.8**0.5, 0.8]))
+
+
+def test_model_round_trip_and_matching():
+    model = (
+        NoiseModel.depolarizing(0.01, 0.02)
+        .after(amplitude_damping(0.1), "x", qubits=[1])
+        .after(coherent(gate("rx", 0.1).matrix()), ["h"])
+        .with_readout(0.1, 0.2, [0])
+    )
+    again = NoiseModel.from_dict(json.loads(json.dumps(model.to_dict())))
+    c = Circuit(2).h(0).x(1).x(0).cx(0, 1)
+    assert np.allclose(density_matrix(c, noise=model).numpy(), density_matrix(c, noise=again).numpy())
+    assert [len(model.channels(i)) for i in c] == [2, 2, 1, 1]
+    assert again.readout_matrix(1) is None
+    assert np.allclose(again.readout_matrix(0), [[0.9, 0.2], [0.1, 0.8]])
+    plain = density_matrix(c, noise=NoiseModel.depolarizing(0.01, 0.02).scaled(3))
+    direct = density_matrix(c, noise=NoiseModel.depolarizing(1 - 0.99**3, 1 - 0.98**3))
+    assert np.allclose(plain.numpy(), direct.numpy())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Channel([[[1, 0], [0, 0.5]]]), "not trace preserving.*0.75"),
+        (lambda: Channel([[1, 0], [0, 1]]), "is needed"),
+        (lambda: Channel([[[np.nan, 0], [0, 1]]]), "finite"),
+        (lambda: depolarizing(1.5), "between 0 and 1.33"),
+        (lambda: depolarizing(1.2, 1, "pauli"), "between 0 and 1"),
+        (lambda: bit_flip(float("nan")), "between"),
+        (lambda: thermal_relaxation(10, 25, 1), "T2 <= 2 T1"),
+        (lambda: pauli_channel({"X": 0.7, "Y": 0.6}), "sum at most 1"),
+        (lambda: phase_damping(-0.1), "between"),
+        (lambda: reset_error(0.6, 0.6), "sum must be at most 1"),
+        (lambda: Channel.from_choi(np.diag([1, 0, 0, -1.0])), "not completely positive"),
+        (lambda: NoiseModel.depolarizing(0.1).with_readout(1.1), "between 0 and 1"),
+        (lambda: density_matrix(Circuit(3).ccx(0, 1, 2), noise=NoiseModel.depolarizing(0.1)), "acts on 3 qubits"),
+        (lambda: NoiseModel.from_dict({"rules": [{}]}), "is needed"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(NoiseError, match=message):
+        call()
