@@ -21,7 +21,7 @@ def random_circuit(rng: np.random.Generator, n: int, gates: int) -> Circuit:
     """Gates of every kind with constant, linear, shared and nonlinear angles."""
     c = Circuit(n)
     names = [m for m, (b, k) in NAMES.items() if GATES[b].num_qubits + k <= n]
-    pool = [Parameter(f"w{i}") for i in range(4)] + [Parameter(f"x{i}", "input") for i in range(3)]
+    pool = [Parameter(f"p{i}", "input" if i % 2 else "weight") for i in range(7)]
     for q in range(n):
         c.ry(pool[q % 7], q)
     for _ in range(gates):

@@ -7,6 +7,7 @@ lanes of the registers. Memory: one state a sample for the walk back (8 · 2^n b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,7 @@ def adjoint_values(
     # The observables are kept beside the plan so that their ids stay theirs.
     plan, _ = program.cache(key, lambda: (_make_plan(rotations, observables), tuple(observables)))
     batch = angles.shape[:-1]
-    flat = angles.reshape(-1, angles.shape[-1]).to(dtype)
+    flat = angles.reshape(math.prod(batch), angles.shape[-1]).to(dtype)
     values = _Batched.apply(flat, plan, program.num_qubits, len(observables))
     return values.reshape(*batch, len(observables))  # type: ignore[no-any-return]
 
