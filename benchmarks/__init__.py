@@ -1,0 +1,1 @@
+"""Timings of hot paths beside named peers, as ratios: ``python -m benchmarks NAME``."""

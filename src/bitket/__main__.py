@@ -1,0 +1,5 @@
+"""``python -m bitket``."""
+
+from bitket.cli import main
+
+main()
