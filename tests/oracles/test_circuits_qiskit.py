@@ -32,7 +32,7 @@ def test_random_circuits_both_ways(block):
     rng = np.random.default_rng(block)
     names = [*sorted(NAMES), "unitary", "unitary", "barrier"]
     for _ in range(50):
-        n, depth = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+        n, depth = int(rng.integers(1, 6)), int(rng.integers(2, 6))
         ours = random_circuit(n, depth, rng, names=names, max_controls=2, parameters=SYMBOLS)
         values = dict(zip(SYMBOLS, rng.uniform(-3, 3, len(SYMBOLS)), strict=True))
         expected = ours.bind(values).matrix()

@@ -112,6 +112,12 @@ def test_unitary_gates():
         g.inverse().array[0, 0] = 0
 
 
+def test_a_half_turn_goes_the_positive_way():
+    np.testing.assert_allclose(gate("x").power(0.5).matrix(), gate("sx").matrix(), atol=1e-12)
+    np.testing.assert_allclose(gate("h").power(0.5).matrix() @ gate("h").power(0.5).matrix(), gate("h").matrix())
+    np.testing.assert_allclose(np.linalg.eigvals(gate("swap").power(0.5).matrix()).imag.max(), 1.0)
+
+
 def test_symbolic_gates():
     a = Parameter("a")
     for name in ("rx", "p", "u", "cu", "xx_plus_yy", "r"):

@@ -38,6 +38,7 @@ from bitket.quantum.circuits.parameter import Angle, Expression, _angle
 __all__ = [
     "GATES",
     "NAMES",
+    "PAULI_ROTATIONS",
     "Fixed",
     "Gate",
     "GateDefinition",
@@ -163,7 +164,11 @@ def _exp_pauli(theta: float, label: str) -> Matrix:
     return np.asarray(math.cos(theta / 2) * np.eye(len(pauli)) - 1j * math.sin(theta / 2) * pauli)
 
 
+PAULI_ROTATIONS: dict[str, str] = {}  # exp(-i angle/2 P) by the label of P, whose rightmost letter is for qubit 0
+
+
 def _define_rotation(name: str, label: str) -> None:
+    PAULI_ROTATIONS[label] = name
     pauli = tuple((q, letter) for q, letter in enumerate(reversed(label)))
     GATES[name] = GateDefinition(
         name,
@@ -449,7 +454,7 @@ class Gate:
         )
 
     def power(self, exponent: float) -> Gate:
-        """The gate raised to a real power (principal branch for gates that are not rotations).
+        """The gate raised to a real power (principal branch, a half turn as +pi, for gates that are not rotations).
 
         Raises
         ------
@@ -479,8 +484,9 @@ class Gate:
 
             # Schur form of a unitary is diagonal, also where eigenvalues repeat.
             triangle, vectors = scipy.linalg.schur(base, output="complex")
-            phases = np.exp(1j * np.angle(np.diag(triangle)) * exponent)
-            power = (vectors * phases) @ vectors.conj().T
+            angles = np.angle(np.diag(triangle))
+            angles[angles < 1e-9 - math.pi] += 2 * math.pi  # a half turn is +pi, whichever way it was rounded
+            power = (vectors * np.exp(1j * angles * exponent)) @ vectors.conj().T
         return unitary(power, tag=f"{self.tag or self.name}^{exponent:g}").control(self.controls, self.control_state)
 
     def bind(self, values: Mapping[Any, Angle]) -> Gate:

@@ -75,14 +75,15 @@ def random_circuit(
             name = fitting[generator.integers(len(fitting))]
             if name == "barrier":
                 circuit.barrier(*free)
-                break
+                free.pop()  # stays idle, so that the layer ends
+                continue
             chosen = _draw(name, len(free), generator, parameters)
             room = min(max_controls, len(free) - chosen.num_qubits)
             count = int(generator.integers(room + 1))
             chosen = chosen.control(count, int(generator.integers(1 << count)))
             circuit.append(chosen, [free.pop() for _ in range(chosen.num_qubits)])
             if not chosen.num_qubits:
-                break
+                free.pop()
     return circuit
 
 
