@@ -63,6 +63,27 @@ def test_products_beyond_one_word():
         assert product.masks() == [(expected.phase, expected.x, expected.z)]
 
 
+@pytest.mark.parametrize("n", [20, 40, 100])
+def test_products_in_blocks_equal_products_at_once(n, monkeypatch):
+    a, b = (random_sum(np.random.default_rng(seed), n, 30) for seed in (1, 2))
+    whole = a @ b
+    monkeypatch.setattr("bitket.algebra.pauli_sum._PAIRS_AT_ONCE", 64)
+    assert len((a @ b - whole).simplify(1e-12)) == 0
+    expected: dict[str, complex] = {}
+    for ca, la in zip(a.coefficients, a.labels(), strict=True):
+        for cb, lb in zip(b.coefficients, b.labels(), strict=True):
+            p = PauliString.from_label(la) @ PauliString.from_label(lb)
+            expected[p.label] = expected.get(p.label, 0) + ca * cb * p.phase
+    assert dict(zip(whole.labels(), whole.coefficients, strict=True)) == pytest.approx(expected)
+
+
+def test_simplify_keeps_the_order_of_first_appearance():
+    operator = PauliSum.from_list([("ZZ", 1), ("XI", 2), ("ZZ", 3), ("IY", 1), ("IY", -1)])
+    assert operator.simplify().to_dict()["terms"] == [["ZZ", 4.0, 0.0], ["XI", 2.0, 0.0]]
+    assert PauliSum.zero(3).simplify() == PauliSum.zero(3)
+    assert len(PauliSum.zero(3) @ PauliSum.identity(3)) == len(PauliSum.identity(3) @ PauliSum.zero(3)) == 0
+
+
 def test_ground_energy_of_ising_chain():
     # Transverse-field Ising ring at the critical point: E = -2 / sin(pi / 2n) for even n (Pfeuty 1970).
     n = 10
@@ -73,7 +94,7 @@ def test_ground_energy_of_ising_chain():
 @pytest.mark.parametrize("relation", ["qubitwise", "commuting"])
 def test_groups_partition_the_terms_and_commute(relation):
     operator = random_sum(np.random.default_rng(7), 6, 60, real=True).simplify()
-    groups = group_terms(operator, relation)
+    groups = operator.group(relation)
     assert sum(groups[1:], groups[0]) == operator
     assert sum(len(g) for g in groups) == len(operator)
     for g in groups:
@@ -99,6 +120,8 @@ def test_groups_partition_the_terms_and_commute(relation):
         (lambda: PauliSum.from_list([("X", 1)]) + PauliSum.from_list([("XX", 1)]), "must be equal"),
         (lambda: group_terms(PauliSum.from_list([("X", 1)]), "nothing"), "are known"),
         (lambda: PauliSum.from_dict({"terms": 3}), "expected"),
+        (lambda: PauliSum.identity(27).sparse(), "at most 26"),
+        (lambda: PauliSum.identity(15).matrix(), "at most 14"),
     ],
 )
 def test_bad_input_is_named(call, message):

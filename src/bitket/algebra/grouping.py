@@ -25,11 +25,12 @@ from bitket.algebra.pauli_sum import PauliSum
 __all__ = ["conflicts", "group_terms", "shared_basis"]
 
 Relation = Literal["qubitwise", "commuting"]
+_PAIRS_AT_ONCE = 1 << 22
 
 
-def conflicts(operator: PauliSum, relation: Relation) -> NDArray[np.bool_]:
-    """``[terms, terms]``: True where two terms cannot be in one group."""
-    x1, z1, x2, z2 = operator.x[:, None], operator.z[:, None], operator.x[None], operator.z[None]
+def conflicts(operator: PauliSum, relation: Relation, rows: slice = slice(None)) -> NDArray[np.bool_]:
+    """``[rows, terms]``: True where two terms cannot be in one group."""
+    x1, z1, x2, z2 = operator.x[rows, None], operator.z[rows, None], operator.x[None], operator.z[None]
     if relation == "qubitwise":
         both = (x1 | z1) & (x2 | z2)
         return np.asarray((both & ((x1 ^ x2) | (z1 ^ z2))).any(axis=-1))
@@ -41,19 +42,21 @@ def conflicts(operator: PauliSum, relation: Relation) -> NDArray[np.bool_]:
 
 def group_terms(operator: PauliSum, relation: Relation = "qubitwise") -> list[PauliSum]:
     """The terms in groups whose members commute in the given sense; each term is in one group."""
-    matrix = conflicts(operator, relation)
-    order = np.argsort(-matrix.sum(axis=1), kind="stable")
+    terms = len(operator)
+    step = max(1, _PAIRS_AT_ONCE // max(1, terms))  # the terms x terms matrix itself is never held
+    degrees = [conflicts(operator, relation, slice(i, i + step)).sum(axis=1) for i in range(0, terms, step)]
+    order = np.argsort(-np.concatenate(degrees), kind="stable") if terms else np.zeros(0, dtype=int)
     members: list[list[int]] = []
-    blocked: list[NDArray[np.bool_]] = []  # for each group, the terms that conflict with a member
+    blocked = np.zeros((16, terms), dtype=bool)  # for each group, the terms that conflict with a member
     for t in order.tolist():
-        for group, taken in zip(members, blocked, strict=True):
-            if not taken[t]:
-                group.append(t)
-                taken |= matrix[t]
-                break
-        else:
-            members.append([t])
-            blocked.append(matrix[t].copy())
+        free = np.flatnonzero(~blocked[: len(members), t])
+        group = int(free[0]) if len(free) else len(members)
+        if group == len(members):
+            members.append([])
+            if group == len(blocked):
+                blocked = np.concatenate([blocked, np.zeros_like(blocked)])
+        members[group].append(t)
+        blocked[group] |= conflicts(operator, relation, slice(t, t + 1))[0]
     return [
         PauliSum(operator.num_qubits, operator.x[rows], operator.z[rows], operator.coefficients[rows])
         for rows in (sorted(group) for group in members)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,14 +34,18 @@ __all__ = ["PauliSum"]
 
 Words = NDArray[np.uint64]
 _POWERS_OF_I = np.array([1, 1j, -1, -1j])
+_PAIRS_AT_ONCE = 1 << 19  # a product holds that many pairs of terms before it joins the equal ones: about 50 MB
+_STORED_ENTRIES = 1 << 26  # matrices of up to that many entries (about 1 GB) are stored to find an eigenvalue
 
 
 def _pack(mask: int, words: int) -> list[int]:
     return [mask >> 64 * w & 0xFFFFFFFFFFFFFFFF for w in range(words)]
 
 
-def _count(words: NDArray[Any]) -> NDArray[np.int64]:
-    return np.bitwise_count(words).sum(axis=-1, dtype=np.int64)
+def _count(words: NDArray[Any]) -> NDArray[np.uint8]:
+    """Number of set bits, modulo 256: enough for signs and powers of i."""
+    counts = np.bitwise_count(words)
+    return counts[..., 0] if words.shape[-1] == 1 else counts.sum(axis=-1, dtype=np.uint8)
 
 
 class PauliSum:
@@ -184,12 +188,16 @@ class PauliSum:
     # -- algebra ----------------------------------------------------------------------------------------------------
     def simplify(self, tolerance: float = 1e-14) -> PauliSum:
         """Equal terms joined, in order of first appearance; terms of absolute coefficient at most ``tolerance`` dropped."""
-        keys = np.concatenate([self.x, self.z], axis=1)
-        _, first, where = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-        where = where.reshape(-1)
-        total = np.bincount(where, self.coefficients.real, len(first)) + 1j * np.bincount(
-            where, self.coefficients.imag, len(first)
-        )
+        if self.num_qubits <= 32:  # both masks fit one sort key
+            by_key = np.argsort(self.x[:, 0] << np.uint64(32) | self.z[:, 0], kind="stable")
+        else:
+            by_key = np.lexsort([*self.z.T, *self.x.T])
+        x, z = self.x[by_key], self.z[by_key]
+        new = np.ones(len(self), dtype=bool)
+        new[1:] = ((x[1:] != x[:-1]) | (z[1:] != z[:-1])).any(axis=1)
+        starts = np.flatnonzero(new)
+        total = np.add.reduceat(self.coefficients[by_key], starts) if len(self) else self.coefficients
+        first = by_key[starts]  # the sort is stable, so the first of equal terms leads
         order = np.argsort(first)
         order = order[np.abs(total[order]) > tolerance]
         return PauliSum(self.num_qubits, self.x[first[order]], self.z[first[order]], total[order])
@@ -227,10 +235,18 @@ class PauliSum:
     def __matmul__(self, other: PauliSum) -> PauliSum:
         """Operator product, equal terms joined."""
         self._same_size(other)
-        x1, z1, x2, z2 = self.x[:, None], self.z[:, None], other.x[None], other.z[None]
+        step = max(1, _PAIRS_AT_ONCE // max(1, len(other)))
+        blocks = [self._times(other, slice(start, start + step)) for start in range(0, len(self), step)]
+        if len(blocks) < 2:
+            return blocks[0] if blocks else self
+        x, z = np.concatenate([b.x for b in blocks]), np.concatenate([b.z for b in blocks])
+        return PauliSum(self.num_qubits, x, z, np.concatenate([b.coefficients for b in blocks])).simplify()
+
+    def _times(self, other: PauliSum, rows: slice) -> PauliSum:
+        x1, z1, x2, z2 = self.x[rows, None], self.z[rows, None], other.x[None], other.z[None]
         x, z = x1 ^ x2, z1 ^ z2
         exponent = _count(x1 & z1) + _count(x2 & z2) + 2 * _count(z1 & x2) - _count(x & z)
-        coefficients = self.coefficients[:, None] * other.coefficients[None] * _POWERS_OF_I[exponent % 4]
+        coefficients = self.coefficients[rows, None] * other.coefficients * _POWERS_OF_I[exponent % 4]
         words = x.shape[-1]
         return PauliSum(self.num_qubits, x.reshape(-1, words), z.reshape(-1, words), coefficients).simplify()
 
@@ -241,6 +257,12 @@ class PauliSum:
     def adjoint(self) -> PauliSum:
         """Hermitian adjoint."""
         return PauliSum(self.num_qubits, self.x, self.z, self.coefficients.conj())
+
+    def group(self, relation: Literal["qubitwise", "commuting"] = "qubitwise") -> list[PauliSum]:
+        """Groups of terms that commute, qubit by qubit or as a whole: see `bitket.algebra.group_terms`."""
+        from bitket.algebra.grouping import group_terms
+
+        return group_terms(self, relation)
 
     # -- action on states -------------------------------------------------------------------------------------------
     def _by_x(self) -> dict[int, tuple[NDArray[np.int64], NDArray[np.complex128]]]:
@@ -283,7 +305,7 @@ class PauliSum:
         out = np.zeros(psi.shape, dtype=complex)
         index = np.arange(psi.shape[-1])
         for x, diagonal in self.diagonals():
-            out[..., index ^ x] += diagonal * psi
+            out += (diagonal * psi)[..., index ^ x] if x else diagonal * psi
         return out
 
     def expectation(self, state: ArrayLike) -> Any:
@@ -297,15 +319,29 @@ class PauliSum:
         return total.real if self.is_hermitian() else total
 
     def sparse(self) -> Any:
-        """SciPy CSR matrix ``[2^n, 2^n]``."""
+        """SciPy CSR matrix ``[2^n, 2^n]``, real if all its entries are.
+
+        Raises
+        ------
+        PauliError
+            There are more than 26 qubits.
+        """
         import scipy.sparse
 
+        if self.num_qubits > 26:
+            raise PauliError(f"sparse matrix of {self.num_qubits} qubits: at most 26; use apply()")
         size = 1 << self.num_qubits
-        index = np.arange(size)
-        out = scipy.sparse.csr_matrix((size, size), dtype=complex)
+        none = np.zeros(0, np.int32)
+        columns: list[NDArray[Any]] = [none]
+        rows: list[NDArray[Any]] = [none]
+        values: list[NDArray[Any]] = [np.zeros(0)]
         for x, diagonal in self.diagonals():
-            out = out + scipy.sparse.csr_matrix((diagonal, (index ^ x, index)), shape=(size, size))
-        return out
+            kept = np.flatnonzero(diagonal).astype(np.int32)  # many are zero where the operator conserves something
+            columns.append(kept)
+            rows.append(kept ^ np.int32(x))
+            values.append(diagonal[kept])
+        where = (np.concatenate(rows), np.concatenate(columns))
+        return scipy.sparse.coo_matrix((np.concatenate(values), where), shape=(size, size)).tocsr()
 
     def matrix(self) -> NDArray[np.complex128]:
         """Dense matrix ``[2^n, 2^n]``, little-endian.
@@ -341,7 +377,11 @@ class PauliSum:
             return float(self._diagonal(0).real.min()) if len(self) else 0.0
         size = 1 << self.num_qubits
         start = np.random.default_rng(0).normal(size=size)  # a fixed start: the same digits each time
-        return float(eigsh(LinearOperator((size, size), self.apply, dtype=complex), k=1, which="SA", v0=start)[0][0])
+        if len(self._by_x()) << self.num_qubits <= _STORED_ENTRIES:
+            action = self.sparse()
+        else:
+            action = LinearOperator((size, size), self.apply, dtype=complex)
+        return float(eigsh(action, k=1, which="SA", v0=start)[0][0])
 
     def _state(self, state: ArrayLike) -> NDArray[Any]:
         psi = np.asarray(state)
