@@ -1,0 +1,1 @@
+"""Variational algorithms and what makes them work on noisy machines."""
