@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -140,3 +142,28 @@ def test_bad_input_is_named(make, message):
     with pytest.raises((CircuitError, ParameterError), match=message) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+def test_circuits_load_no_heavy_library_and_all_names_exist():
+    code = (
+        "import sys, bitket.quantum.circuits as c\n"
+        "c.Circuit(2).h(0).cx(0, 1).inverse()\n"
+        "heavy = {'torch', 'scipy', 'matplotlib', 'sympy', 'qiskit', 'pennylane', 'cirq'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "c.synthesize, c.draw_text, c.decompose\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    import bitket.quantum.circuits as room
+
+    assert all(getattr(room, name) is not None for name in room.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'to_quil'"):
+        room.to_quil  # noqa: B018
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch):
+    from bitket.errors import MissingExtra
+    from bitket.quantum.circuits import interop
+
+    monkeypatch.setitem(sys.modules, "cirq", None)
+    with pytest.raises(MissingExtra, match=r"to_cirq: cirq is not installed; pip install 'bitket\[interop\]'"):
+        interop.to_cirq  # noqa: B018

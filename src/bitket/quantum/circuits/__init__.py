@@ -27,15 +27,32 @@ from bitket.quantum.circuits.random import random_circuit, random_unitary
 
 if TYPE_CHECKING:
     from bitket.quantum.circuits.decomposition import decompose
+    from bitket.quantum.circuits.drawing import draw_figure, draw_text
+    from bitket.quantum.circuits.interop import (
+        from_cirq,
+        from_pennylane,
+        from_qiskit,
+        to_cirq,
+        to_pennylane,
+        to_qiskit,
+    )
     from bitket.quantum.circuits.state_preparation import amplitude_encoding, prepare_state
     from bitket.quantum.circuits.synthesis import synthesize
 
-# These stand on scipy, which a circuit does not need: they are loaded when first asked for.
+# These stand on scipy, matplotlib or other libraries, which a circuit does not need: loaded when first asked for.
 _LATER = {
     "amplitude_encoding": "state_preparation",
     "decompose": "decomposition",
+    "draw_figure": "drawing",
+    "draw_text": "drawing",
+    "from_cirq": "interop",
+    "from_pennylane": "interop",
+    "from_qiskit": "interop",
     "prepare_state": "state_preparation",
     "synthesize": "synthesis",
+    "to_cirq": "interop",
+    "to_pennylane": "interop",
+    "to_qiskit": "interop",
 }
 
 
@@ -59,8 +76,13 @@ __all__ = [
     "amplitude_encoding",
     "angle_encoding",
     "decompose",
+    "draw_figure",
+    "draw_text",
     "efficient_su2",
     "entangled_blocks",
+    "from_cirq",
+    "from_pennylane",
+    "from_qiskit",
     "gate",
     "gate_shape",
     "iqp_feature_map",
@@ -75,6 +97,9 @@ __all__ = [
     "ry_rz_ansatz",
     "strongly_entangling_layers",
     "synthesize",
+    "to_cirq",
+    "to_pennylane",
+    "to_qiskit",
     "two_local",
     "unitary",
     "z_feature_map",

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from operator import index
 from typing import Any
 
@@ -539,6 +540,30 @@ class Circuit:
                 i = Instruction(i.gate.bind(resolved), i.qubits, i.clbits, i.condition)
             out._instructions.append(i)
         return out
+
+    # -- showing ----------------------------------------------------------------------------------------------------
+    def draw(self, style: str = "text", **options: Any) -> Any:
+        """The circuit as text (``"text"``) or as a matplotlib figure (``"figure"``).
+
+        See `bitket.quantum.circuits.drawing.draw_text` and `draw_figure` for the options.
+
+        Raises
+        ------
+        CircuitError
+            Another style.
+        """
+        from bitket.quantum.circuits.drawing import draw_figure, draw_text
+
+        if style not in ("text", "figure"):
+            raise CircuitError(f"draw: style '{style}': 'text' or 'figure' is needed")
+        return draw_text(self, **options) if style == "text" else draw_figure(self, **options)
+
+    def __str__(self) -> str:
+        return str(self.draw())
+
+    def _repr_html_(self) -> str:
+        style = "font-family: monospace; line-height: 1.15; white-space: pre; overflow-x: auto"
+        return f'<pre style="{style}">{escape(self.draw(width=0))}</pre>'
 
     def __eq__(self, other: object) -> bool:
         return (
