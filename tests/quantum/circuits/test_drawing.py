@@ -167,6 +167,7 @@ def test_every_gate_can_be_drawn():
 def test_circuits_show_themselves():
     c = Circuit(2).h(0).cx(0, 1)
     assert str(c).startswith("     ┌───┐")
+    assert str(c.repeat(151)) == repr(c.repeat(151))
     assert repr(c) == "<Circuit circuit: 2 qubits, 2 instructions, 0 parameters>"
     html = Circuit(1).append(gate("rx", Parameter("a<b")), [0])._repr_html_()
     assert re.search(r"RX\(a&lt;b\)", html)

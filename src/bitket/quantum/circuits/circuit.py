@@ -204,6 +204,10 @@ class Circuit:
         ParameterError
             A parameter has the name of another one of the circuit but a different role.
         """
+        if not isinstance(operation, Gate) and getattr(operation, "name", None) not in ("measure", "reset", "barrier"):
+            raise CircuitError(
+                f"append {operation!r}: a gate, measurement, reset or barrier is needed; join circuits by compose"
+            )
         label = operation.label
         qubits, clbits = _whole(label, "qubits", qubits), _whole(label, "classical bits", clbits)
         for kind, bits, size in (("qubit", qubits, self.num_qubits), ("classical bit", clbits, self.num_clbits)):
@@ -559,7 +563,7 @@ class Circuit:
         return draw_text(self, **options) if style == "text" else draw_figure(self, **options)
 
     def __str__(self) -> str:
-        return str(self.draw())
+        return str(self.draw()) if len(self) <= 300 else repr(self)  # a longer drawing would only flood a terminal
 
     def _repr_html_(self) -> str:
         style = "font-family: monospace; line-height: 1.15; white-space: pre; overflow-x: auto"

@@ -24,6 +24,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from bitket.algebra.walsh import walsh_hadamard
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits.circuit import Circuit, Condition
 from bitket.quantum.circuits.gates import GATES, Fixed, Gate, Rotation, gate
@@ -195,12 +196,10 @@ def _fixed(merger: OneQubitMerger, piece: Fixed, qubits: Sequence[int], controls
     if len(qubits) == 1:
         _one_qubit_diagonal(merger, phases, qubits[0], controls)
     else:
-        size = len(phases)
-        for subset in range(size):
-            weight = float(sum((1 - 2 * ((subset & j).bit_count() & 1)) * phases[j] for j in range(size))) / size
+        for subset, weight in enumerate(walsh_hadamard(phases) / len(phases)):
             letters = [(q, "Z") for i, q in enumerate(qubits) if subset >> i & 1]
             if abs(weight) > 1e-14:
-                _rotation(merger, letters, -2 * weight, controls)
+                _rotation(merger, letters, -2 * float(weight), controls)
     add_unitary(merger, v, qubits)
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from bitket.algebra.walsh import walsh_hadamard
 from bitket.quantum.circuits.circuit import Circuit
 from bitket.quantum.circuits.gates import GATES, Matrix, unitary
 from bitket.quantum.circuits.parameter import Angle, Expression, Parameter
@@ -176,8 +177,7 @@ def multiplexed_rotation(
     if np.abs(angles).max() < _TOLERANCE:
         return
     gray = [i ^ i >> 1 for i in range(1 << k)]
-    signs = np.array([[1 - 2 * ((j & g).bit_count() & 1) for j in range(1 << k)] for g in gray])
-    for i, angle in enumerate(signs @ angles / (1 << k)):
+    for i, angle in enumerate(walsh_hadamard(np.asarray(angles, dtype=float))[gray] / (1 << k)):
         merger.rotate(axis, float(angle), target)
         if k:
             changed = gray[i] ^ gray[(i + 1) % (1 << k)]
