@@ -204,7 +204,7 @@ def _case(config: Config, run: Run, name: str, n: int, reps: int, kind: str) -> 
     exact = expectation(ansatz, operator, weights).numpy()
     grid = np.linspace(config.lowest, config.highest, config.levels)
     models = [NoiseModel.depolarizing(p, min(1.0, p * config.two_qubit_factor)) for p in grid]
-    data = {
+    data: dict[str, tuple[Any, Any]] = {
         "exact": (np.stack([expectation(ansatz, operator, weights, noise=m).detach().numpy() for m in models]), None)
     }
     for shots in config.shots:
