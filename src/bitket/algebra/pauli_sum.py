@@ -35,6 +35,7 @@ __all__ = ["PauliSum"]
 Words = NDArray[np.uint64]
 _POWERS_OF_I = np.array([1, 1j, -1, -1j])
 _PAIRS_AT_ONCE = 1 << 19  # a product holds that many pairs of terms before it joins the equal ones: about 50 MB
+_TERMS_IN_PRODUCT = 128  # above, a Walsh-Hadamard transform takes less time than a matrix product
 _STORED_ENTRIES = 1 << 26  # matrices of up to that many entries (about 1 GB) are stored to find an eigenvalue
 
 
@@ -46,6 +47,22 @@ def _count(words: NDArray[Any]) -> NDArray[np.uint8]:
     """Number of set bits, modulo 256: enough for signs and powers of i."""
     counts = np.bitwise_count(words)
     return counts[..., 0] if words.shape[-1] == 1 else counts.sum(axis=-1, dtype=np.uint8)
+
+
+def _signed_sum(z: NDArray[np.int64], c: NDArray[Any], bits: int) -> NDArray[Any]:
+    """``sum_t c_t (-1)^(j·z_t)`` for j = 0 ... 2^bits - 1, real if all c are."""
+    if c.imag.any():
+        imaginary = 1j * _signed_sum(z, c.imag, bits)
+        return imaginary + _signed_sum(z, c.real, bits) if c.real.any() else imaginary
+    if len(z) > _TERMS_IN_PRODUCT:
+        out = np.bincount(z, c.real, 1 << bits)
+        return walsh_hadamard(out, out=out)
+    # A sign is the product of the signs of the upper and of the lower bits of j, so few terms are one small matrix product.
+    low = bits // 2
+    index = np.arange(1 << bits - low)
+    upper = 1 - 2.0 * (np.bitwise_count(z[:, None] >> low & index) & 1)
+    lower = 1 - 2.0 * (np.bitwise_count(z[:, None] & index[: 1 << low]) & 1)
+    return ((c.real[:, None] * upper).T @ lower).reshape(-1)
 
 
 class PauliSum:
@@ -286,18 +303,7 @@ class PauliSum:
     def _diagonal(self, x: int) -> NDArray[Any]:
         """``d_x[j] = sum_z c_z (-1)^(j·z)``, real where it can be."""
         z, c = self._by_x()[x]
-        real = not c.imag.any()
-        values = c.real if real else c
-        size = 1 << self.num_qubits
-        if len(z) <= max(4, self.num_qubits // 2):  # few terms: signs are cheaper than a transform
-            index = np.arange(size)
-            out: NDArray[Any] = np.zeros(size, dtype=values.dtype)
-            for mask, value in zip(z.tolist(), values, strict=True):
-                out += value * (1 - 2.0 * (np.bitwise_count(index & mask) & 1))
-            return out
-        out = np.zeros(size, dtype=values.dtype)
-        np.add.at(out, z, values)
-        return walsh_hadamard(out, out=out)
+        return _signed_sum(z, c, self.num_qubits)
 
     def apply(self, state: ArrayLike) -> NDArray[np.complex128]:
         """The operator applied to states ``[..., 2^n]``."""
@@ -311,12 +317,22 @@ class PauliSum:
     def expectation(self, state: ArrayLike) -> Any:
         """``<psi|O|psi>`` of states ``[..., 2^n]``: real if the operator is Hermitian, else complex."""
         psi = self._state(state)
-        total = np.zeros(psi.shape[:-1], dtype=complex)
-        index = np.arange(psi.shape[-1])
-        for x, diagonal in self.diagonals():
-            weights = np.abs(psi) ** 2 if x == 0 else psi[..., index ^ x].conj() * psi
-            total += weights @ diagonal
-        return total.real if self.is_hermitian() else total
+        if not self.is_hermitian():
+            return np.vecdot(psi, self.apply(psi))
+        total = np.zeros(psi.shape[:-1])
+        for x, (z, c) in self._by_x().items():
+            if x == 0:
+                total += (psi.real**2 + psi.imag**2) @ _signed_sum(z, c, self.num_qubits).real
+                continue
+            # j and j ^ x contribute conjugate values: it is enough to take the j whose bit at the top of x is 0.
+            top = x.bit_length() - 1
+            pairs = psi.reshape(*psi.shape[:-1], -1, 2, 1 << top)
+            partner = pairs[..., 1, :][..., np.arange(1 << top) ^ (x - (1 << top))]
+            diagonal = _signed_sum(z & ((1 << top) - 1) | z >> top + 1 << top, c, self.num_qubits - 1)
+            product = diagonal.reshape(-1, 1 << top) * pairs[..., 0, :]
+            half = (*psi.shape[:-1], -1)
+            total += 2 * np.vecdot(partner.reshape(half), product.reshape(half)).real
+        return total if total.ndim else float(total)
 
     def sparse(self) -> Any:
         """SciPy CSR matrix ``[2^n, 2^n]``, real if all its entries are.

@@ -1,0 +1,288 @@
+"""From a molecule to the qubit Hamiltonian of its electrons.
+
+A restricted Hartree-Fock calculation (pyscf) gives orbitals; some are frozen (doubly occupied, their energy and field folded into
+the constant and into h), some removed (left empty), and the integrals over the others,
+
+    H = constant + sum_pq,s h_pq a†_ps a_qs + 1/2 sum_pqrs,st (ps|qr) a†_ps a†_qt a_rt a_ss      (Szabo and Ostlund 1989, chapter 2),
+
+are mapped to qubits. Spin orbitals are in blocks, all alpha and then all beta; `FermionHamiltonian.interleaved` reorders them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitket.algebra import PauliSum
+from bitket.errors import BitketError, InvalidInput, MissingExtra
+from bitket.quantum.operators.fermions import FermionHamiltonian
+from bitket.quantum.operators.mappings import Mapping, encode_occupation, reduce_two_qubits
+from bitket.quantum.operators.molecules import Molecule
+
+__all__ = ["ConvergenceError", "MolecularProblem", "molecular_hamiltonian"]
+
+
+class ConvergenceError(BitketError, RuntimeError):
+    """A self-consistent field calculation that did not converge."""
+
+
+@dataclass(frozen=True, eq=False)
+class MolecularProblem:
+    """The electrons of a molecule on qubits; energies in hartree.
+
+    Attributes
+    ----------
+    molecule, mapping, two_qubit_reduction
+        What was asked for.
+    constant
+        Nuclear repulsion plus the energy of the frozen electrons; it is part of the Hamiltonian's identity term.
+    one_body
+        ``[orbitals, orbitals]``: kinetic energy, nuclei and the field of the frozen electrons.
+    two_body
+        Coulomb integrals ``(pq|rs)``, ``[orbitals, orbitals, orbitals, orbitals]``.
+    num_electrons
+        Numbers of alpha and of beta electrons that are not frozen.
+    hf_energy
+        Total Hartree-Fock energy.
+    """
+
+    molecule: Molecule
+    mapping: Mapping
+    two_qubit_reduction: bool
+    constant: float
+    one_body: NDArray[np.float64]
+    two_body: NDArray[np.float64]
+    num_electrons: tuple[int, int]
+    hf_energy: float
+
+    @property
+    def num_orbitals(self) -> int:
+        """Number of spatial orbitals that are neither frozen nor removed."""
+        return len(self.one_body)
+
+    @property
+    def num_qubits(self) -> int:
+        """Number of qubits of the Hamiltonian."""
+        return self.hamiltonian.num_qubits
+
+    @cached_property
+    def fermions(self) -> FermionHamiltonian:
+        """The Hamiltonian over spin orbitals in blocks."""
+        return FermionHamiltonian.from_spatial(self.constant, self.one_body, self.two_body)
+
+    @cached_property
+    def hamiltonian(self) -> PauliSum:
+        """The qubit Hamiltonian, constant included."""
+        operator = self.fermions.to_paulis(self.mapping)
+        return reduce_two_qubits(operator, self.num_electrons) if self.two_qubit_reduction else operator
+
+    @property
+    def hf_bitstring(self) -> str:
+        """The Hartree-Fock determinant as a basis state of the qubits, qubit 0 rightmost."""
+        (alpha, beta), n = self.num_electrons, self.num_orbitals
+        return self.bitstring([p < alpha for p in range(n)] + [p < beta for p in range(n)])
+
+    def bitstring(self, occupation: Sequence[int]) -> str:
+        """A determinant (occupation of each spin orbital, in blocks) as a basis state of the qubits, qubit 0 rightmost.
+
+        Raises
+        ------
+        InvalidInput
+            The occupation has the wrong length or other numbers of electrons.
+        """
+        n = self.num_orbitals
+        filled = [int(bool(f)) for f in occupation]
+        if len(filled) != 2 * n or (sum(filled[:n]), sum(filled[n:])) != self.num_electrons:
+            raise InvalidInput(
+                f"occupation of {len(filled)} spin orbitals, {sum(filled[:n])} alpha and {sum(filled[n:])} beta electrons: "
+                f"{2 * n} spin orbitals with {self.num_electrons[0]} and {self.num_electrons[1]} are needed"
+            )
+        qubits = encode_occupation(filled, self.mapping)
+        if self.two_qubit_reduction:
+            qubits = qubits[: n - 1] + qubits[n:-1]
+        return "".join(map(str, reversed(qubits)))
+
+    def fci_energy(self) -> float:
+        """The exact lowest energy with these numbers of electrons, by pyscf's full configuration interaction.
+
+        Raises
+        ------
+        ConvergenceError
+            The diagonalisation did not converge.
+        """
+        _pyscf()
+        from pyscf import fci
+
+        solver = fci.direct_spin1.FCI()
+        solver.conv_tol, solver.max_cycle, solver.verbose = 1e-12, 300, 0
+        energy, _ = solver.kernel(self.one_body, self.two_body, self.num_orbitals, self.num_electrons)
+        if not np.all(solver.converged):
+            raise ConvergenceError(f"full configuration interaction of {self.molecule.formula} did not converge")
+        return float(energy) + self.constant
+
+
+def molecular_hamiltonian(
+    molecule: Molecule | str,
+    mapping: Mapping = "jordan_wigner",
+    *,
+    two_qubit_reduction: bool = False,
+    frozen_core: bool = False,
+    active_space: tuple[int, int] | None = None,
+    removed_orbitals: Sequence[int] = (),
+) -> MolecularProblem:
+    """The electronic problem of a molecule on qubits.
+
+    Parameters
+    ----------
+    molecule
+        A `Molecule`, or what its first argument takes (a name, or text with coordinates).
+    mapping
+        ``"jordan_wigner"``, ``"parity"`` or ``"bravyi_kitaev"``.
+    two_qubit_reduction
+        Remove the two qubits that hold conserved parities; parity mapping only.
+    frozen_core
+        Keep the orbitals of closed inner shells doubly occupied.
+    active_space
+        ``(electrons, orbitals)``: that many electrons in the orbitals above the frozen ones. Not together with ``frozen_core`` or
+        ``removed_orbitals``.
+    removed_orbitals
+        Orbitals to leave empty, by their number in rising energy from 0; negative numbers count from the end.
+
+    Raises
+    ------
+    InvalidInput
+        The basis set is not there, the mapping is not known, or orbitals and electrons do not fit.
+    ConvergenceError
+        Hartree-Fock did not converge.
+    MissingExtra
+        pyscf is not installed.
+    """
+    if isinstance(molecule, str):
+        molecule = Molecule(molecule)
+    if mapping not in ("jordan_wigner", "parity", "bravyi_kitaev"):
+        raise InvalidInput(f"mapping {mapping!r}: known are jordan_wigner, parity, bravyi_kitaev")
+    if two_qubit_reduction and mapping != "parity":
+        raise InvalidInput(f"two-qubit reduction with the {mapping} mapping: it needs mapping='parity'")
+    if active_space is not None and (frozen_core or len(removed_orbitals)):
+        raise InvalidInput("active_space together with frozen_core or removed_orbitals: give one or the other")
+    field = _hartree_fock(molecule)
+    # Occupied orbitals first, which an open shell's order of energies need not have.
+    order = np.argsort(-field.mo_occ, kind="stable")
+    orbitals = field.mo_coeff[:, order]
+    # An orbital's sign is free: fix it, so that the same input gives the same terms.
+    orbitals = orbitals * np.sign(orbitals[np.abs(orbitals).argmax(axis=0), np.arange(orbitals.shape[1])])
+    frozen, active = _choose(molecule, orbitals.shape[1], frozen_core, active_space, removed_orbitals)
+    if two_qubit_reduction and len(active) < 2:
+        raise InvalidInput("two-qubit reduction of 1 orbital: no qubit would be left, at least 2 orbitals are needed")
+    if len(active) > 32:
+        raise InvalidInput(f"{len(active)} active orbitals: at most 32; choose an active_space")
+    constant, one_body, two_body = _integrals(field, orbitals[:, :frozen], orbitals[:, active])
+    alpha, beta = molecule.num_electrons
+    return MolecularProblem(
+        molecule=molecule,
+        mapping=mapping,
+        two_qubit_reduction=two_qubit_reduction,
+        constant=constant,
+        one_body=one_body,
+        two_body=two_body,
+        num_electrons=(alpha - frozen, beta - frozen),
+        hf_energy=float(field.e_tot),
+    )
+
+
+def _pyscf() -> None:
+    try:
+        import pyscf  # noqa: F401
+    except ImportError:
+        raise MissingExtra("molecules need pyscf: pip install 'bitket[chem]'") from None
+
+
+def _hartree_fock(molecule: Molecule) -> Any:
+    """A converged restricted (open-shell) calculation."""
+    _pyscf()
+    import warnings
+
+    from pyscf import gto, scf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for element in dict.fromkeys(element for element, _ in molecule.geometry):
+            try:
+                gto.basis.load(molecule.basis, element)
+            except Exception:
+                raise InvalidInput(f"basis set {molecule.basis!r}: pyscf has none of this name for {element}") from None
+        # With symmetry on, degenerate orbitals come out aligned with the molecule's axes: fewer terms, the same ones each time.
+        cell = gto.M(
+            atom=list(molecule.geometry),
+            basis=molecule.basis,
+            charge=molecule.charge,
+            spin=molecule.spin,
+            unit="Angstrom",
+            symmetry=True,
+            verbose=0,
+        )
+        field = scf.ROHF(cell) if molecule.spin else scf.RHF(cell)
+        field.conv_tol = 1e-12
+        field.kernel()
+        if not field.converged:  # the second-order solver is slower and far more robust
+            field = field.newton()
+            field.conv_tol = 1e-10
+            field.kernel()
+    if not field.converged:
+        raise ConvergenceError(
+            f"Hartree-Fock of {molecule.formula} in {molecule.basis} did not converge: try another geometry, charge or spin"
+        )
+    return field
+
+
+def _choose(
+    molecule: Molecule, total: int, frozen_core: bool, active_space: tuple[int, int] | None, removed: Sequence[int]
+) -> tuple[int, list[int]]:
+    """Number of frozen orbitals, and the active ones."""
+    alpha, beta = molecule.num_electrons
+    if active_space is not None:
+        electrons, orbitals = active_space
+        inactive = alpha + beta - electrons
+        if inactive < 0 or inactive % 2 or inactive // 2 > beta or electrons < 1:
+            raise InvalidInput(
+                f"active space of {electrons} electrons in {molecule.formula} with {alpha} alpha and {beta} beta electrons: "
+                "the others must be pairs to freeze"
+            )
+        frozen = inactive // 2
+        if not alpha - frozen <= orbitals <= total - frozen:
+            raise InvalidInput(
+                f"active space of {orbitals} orbitals in {molecule.formula}: from {max(1, alpha - frozen)} to {total - frozen} "
+                f"are possible with {electrons} electrons"
+            )
+        return frozen, list(range(frozen, frozen + orbitals))
+    frozen = molecule.num_core_orbitals if frozen_core else 0
+    if frozen > beta or alpha == frozen:
+        raise InvalidInput(f"frozen core of {molecule.formula}: {frozen} orbitals leave no electrons to correlate")
+    left_out = set()
+    for orbital in removed:
+        index = orbital + total if orbital < 0 else orbital
+        if not alpha <= index < total:
+            raise InvalidInput(f"removed orbital {orbital} of {total}: only empty ones, {alpha} to {total - 1}, can be")
+        left_out.add(index)
+    return frozen, [p for p in range(frozen, total) if p not in left_out]
+
+
+def _integrals(
+    field: Any, core: NDArray[np.float64], active: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Constant, one- and two-body integrals over the active orbitals in the field of the doubly occupied core."""
+    from pyscf import ao2mo, scf
+
+    bare = field.get_hcore()
+    density = 2 * core @ core.T
+    coulomb, exchange = scf.hf.get_jk(field.mol, density)
+    mean = coulomb - exchange / 2
+    constant = field.energy_nuc() + float(np.sum(density * (bare + mean / 2)))
+    one_body = active.T @ (bare + mean) @ active
+    packed = ao2mo.full(field.mol, active, verbose=0)
+    return constant, one_body, ao2mo.restore(1, packed, active.shape[1])

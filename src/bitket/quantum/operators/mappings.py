@@ -1,0 +1,129 @@
+"""Fermion-to-qubit mappings as linear encodings of occupation numbers.
+
+Jordan-Wigner stores occupation f_j in qubit j. The others store q = B f over GF(2) with an invertible B: parity has
+q_i = f_0 + ... + f_i, Bravyi-Kitaev has q_i = the sum over the Fenwick segment that ends at i (Seeley, Richard, Love 2012,
+arXiv:1208.5986). The change of basis |f> -> |B f> takes X^x Z^z to X^(B x) Z^(B^-T z), so an operator need only be
+mapped by Jordan-Wigner once and its masks be multiplied by a bit matrix.
+
+>>> from bitket.algebra import PauliSum
+>>> number = PauliSum.from_list([("III", 0.5), ("ZII", -0.5)])            # occupation of mode 2
+>>> print(encode(number, "parity"))
++0.5*III -0.5*ZZI
+>>> decode(encode(number, "bravyi_kitaev"), "bravyi_kitaev") == number     # inverse
+True
+>>> encode(number @ number, "parity") == encode(number, "parity") @ encode(number, "parity")     # a homomorphism
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
+from functools import cache
+from typing import Literal, get_args
+
+import numpy as np
+
+from bitket.algebra import BitMatrix, PauliError, PauliSum
+from bitket.errors import InvalidInput
+
+__all__ = ["Mapping", "decode", "encode", "encode_occupation", "mapping_matrix", "reduce_two_qubits", "taper"]
+
+Mapping = Literal["jordan_wigner", "parity", "bravyi_kitaev"]
+
+
+@cache
+def mapping_matrix(mapping: Mapping, num_modes: int) -> BitMatrix:
+    """The matrix B of the encoding ``q = B f``, ``[modes, modes]``.
+
+    Raises
+    ------
+    InvalidInput
+        The mapping is not known.
+    """
+    qubit, mode = np.arange(num_modes)[:, None], np.arange(num_modes)[None]
+    if mapping == "jordan_wigner":
+        return BitMatrix.identity(num_modes)
+    if mapping == "parity":
+        return BitMatrix.from_dense(mode <= qubit)
+    if (
+        mapping == "bravyi_kitaev"
+    ):  # with i = qubit + 1, a Fenwick tree keeps at i the sum of i - (lowest set bit of i) + 1 ... i
+        lowest = (qubit + 1) & -(qubit + 1)
+        return BitMatrix.from_dense((mode <= qubit) & (mode > qubit - lowest))
+    raise InvalidInput(f"mapping {mapping!r}: known are {', '.join(get_args(Mapping))}")
+
+
+def _change_basis(operator: PauliSum, matrix: BitMatrix) -> PauliSum:
+    """The operator after ``|f> -> |matrix f>``."""
+    n = operator.num_qubits
+    x = (BitMatrix(operator.x, n) @ matrix.T).words
+    z = (BitMatrix(operator.z, n) @ matrix.inverse()).words
+    # Hermitian strings are i^|x & z| X^x Z^z; X^x Z^z keeps its sign, the power of i changes with the masks.
+    before, after = (np.bitwise_count(m).sum(axis=1, dtype=np.int64) for m in (operator.x & operator.z, x & z))
+    return PauliSum(n, x, z, operator.coefficients * np.array([1, 1j, -1, -1j])[(before - after) % 4])
+
+
+def encode(operator: PauliSum, mapping: Mapping) -> PauliSum:
+    """A Jordan-Wigner operator in the basis of ``mapping``."""
+    return _change_basis(operator, mapping_matrix(mapping, operator.num_qubits))
+
+
+def decode(operator: PauliSum, mapping: Mapping) -> PauliSum:
+    """An operator of ``mapping`` back in the Jordan-Wigner basis."""
+    return _change_basis(operator, mapping_matrix(mapping, operator.num_qubits).inverse())
+
+
+def encode_occupation(occupation: Sequence[int], mapping: Mapping) -> list[int]:
+    """Qubit values of a determinant: ``occupation[j]`` is mode j, entry i of the result is qubit i."""
+    column = BitMatrix.from_dense(np.asarray(occupation).reshape(-1, 1))
+    return [int(q) for q in (mapping_matrix(mapping, len(column)) @ column).to_dense()[:, 0]]
+
+
+def taper(operator: PauliSum, values: Dictionary[int, int]) -> PauliSum:
+    """Qubits on which the operator has only I and Z are replaced by an eigenvalue of Z and removed; the others move down.
+
+    Parameters
+    ----------
+    values
+        For each qubit to remove its Z eigenvalue, 1 or -1.
+
+    Raises
+    ------
+    PauliError
+        A qubit does not exist, a value is not 1 or -1, the operator has X or Y there, or no qubit would be left.
+    """
+    n = operator.num_qubits
+    if not len(values) < n or any(not 0 <= q < n for q in values) or set(values.values()) - {1, -1}:
+        raise PauliError(
+            f"tapering {dict(values)} of {n} qubits: some of qubits 0 to {n - 1} with value 1 or -1; one must stay"
+        )
+    removed = sorted(values)
+    x, z = BitMatrix(operator.x, n).to_dense(), BitMatrix(operator.z, n).to_dense()
+    moving = np.flatnonzero(x[:, removed].any(axis=0))
+    if len(moving):
+        raise PauliError(
+            f"tapering qubit {removed[moving[0]]}: the operator has X or Y there; only I and Z are allowed"
+        )
+    negative = [q for q in removed if values[q] == -1]
+    coefficients = operator.coefficients * (1 - 2.0 * (z[:, negative].sum(axis=1) % 2))
+    kept_x, kept_z = (BitMatrix.from_dense(np.delete(bits, removed, axis=1)).words for bits in (x, z))
+    return PauliSum(n - len(removed), kept_x, kept_z, coefficients).simplify()
+
+
+def reduce_two_qubits(operator: PauliSum, num_electrons: tuple[int, int]) -> PauliSum:
+    """Two qubits fewer for a parity-mapped operator that conserves the numbers of alpha and of beta electrons.
+
+    With modes in blocks (all alpha, then all beta) qubit n/2 - 1 holds the parity of the alpha electrons and qubit n - 1 that
+    of all electrons (Bravyi, Gambetta, Mezzacapo, Temme 2017, arXiv:1701.08213).
+
+    Raises
+    ------
+    PauliError
+        The number of qubits is odd or below 4, or the operator does not conserve these parities.
+    """
+    n = operator.num_qubits
+    if n < 4 or n % 2:
+        raise PauliError(f"two-qubit reduction of {n} qubits: an even number of at least 4 is needed")
+    alpha, beta = num_electrons
+    return taper(operator, {n // 2 - 1: (-1) ** alpha, n - 1: (-1) ** (alpha + beta)})
