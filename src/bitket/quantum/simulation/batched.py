@@ -46,7 +46,7 @@ def adjoint_values(
     batch = angles.shape[:-1]
     flat = angles.reshape(math.prod(batch), angles.shape[-1]).to(dtype)
     values = _Batched.apply(flat, plan, program.num_qubits, len(observables))
-    return values.reshape(*batch, len(observables))  # type: ignore[no-any-return]
+    return values.reshape(*batch, len(observables))
 
 
 class _Batched(torch.autograd.Function):
@@ -74,7 +74,7 @@ class _Batched(torch.autograd.Function):
         return values[:, :count].T.contiguous()
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         cosines, sines, psi = ctx.saved_tensors
         plan, padded, count = ctx.plan, ctx.padded, upstream.shape[0]
@@ -117,7 +117,7 @@ def _make_plan(rotations: RotationProgram, observables: Sequence[PauliSum]) -> _
         )
     slots = torch.tensor([slot for slot, _ in rows], dtype=torch.int64)
     factors = torch.tensor([factor for _, factor in rows], dtype=torch.float64)
-    return _Plan(*plans, slots, factors, torch.where(slots < 0, factors / 2, 0.0))
+    return _Plan(plans[0], plans[1], slots, factors, torch.where(slots < 0, factors / 2, 0.0))
 
 
 def _blocks(turns: Sequence[Turn], rows: Sequence[int], n: int, bits: int) -> tuple[list[list[int]], list[list[int]]]:

@@ -24,7 +24,7 @@ import torch
 from bitket.algebra import PauliSum
 from bitket.quantum.simulation import twin
 from bitket.quantum.simulation.observables import apply_sum, state_values
-from bitket.quantum.simulation.program import PauliRotation, Program, Unitary
+from bitket.quantum.simulation.program import Op, PauliRotation, Program, Unitary
 
 __all__ = ["Adjoint", "one_slot_each", "parameter_shift"]
 
@@ -44,7 +44,7 @@ class Adjoint(torch.autograd.Function):
         return state_values(state, observables)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         """Vector-Jacobian product for the angles."""
         angles, psi = ctx.saved_tensors
@@ -64,14 +64,16 @@ class Adjoint(torch.autograd.Function):
                 psi, bra = (twin.apply_rotation(v, op, -angle) for v in (psi, bra))
             else:
                 assert isinstance(op, Unitary)
-                back = program.cache(("inverse", id(op)), lambda op=op: replace(op, matrix=op.matrix.conj().T))
+                back = replace(op, matrix=op.matrix.conj().T)
                 psi, bra = (twin.apply_unitary(v, back) for v in (psi, bra))
         return gradient, None, None, None
 
 
 def one_slot_each(program: Program) -> tuple[Program, list[int], list[tuple[float, ...]]]:
     """The program with a slot of its own for each rotation, the old slot of each new one, and the spectral gaps of its generator."""
-    ops, source, gaps = [], [], []
+    ops: list[Op] = []
+    source: list[int] = []
+    gaps: list[tuple[float, ...]] = []
     for op in program.ops:
         if isinstance(op, PauliRotation):
             ops.append(replace(op, slot=len(source)))
@@ -146,4 +148,4 @@ def parameter_shift(
     own = angles[..., source]
     if not source:
         return evaluate(split, own)
-    return _Shift.apply(own, lambda a: evaluate(split, a), gaps)  # type: ignore[no-any-return]
+    return _Shift.apply(own, lambda a: evaluate(split, a), gaps)

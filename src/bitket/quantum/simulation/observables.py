@@ -22,7 +22,7 @@ def check(observables: PauliSum | Sequence[PauliSum], num_qubits: int) -> tuple[
         There is none, one is on another number of qubits, or one is not Hermitian.
     """
     single = isinstance(observables, PauliSum)
-    listed: list[Any] = [observables] if single else list(observables)
+    listed: list[Any] = [observables] if isinstance(observables, PauliSum) else list(observables)
     if not listed:
         raise InvalidInput("observables: at least one Pauli sum is needed")
     for k, o in enumerate(listed):

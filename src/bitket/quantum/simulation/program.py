@@ -110,7 +110,7 @@ class Program:
         """``make()``, called once for each key."""
         if key not in self.derived:
             self.derived[key] = make()
-        return self.derived[key]  # type: ignore[no-any-return]
+        return self.derived[key]
 
     @property
     def is_unitary(self) -> bool:
@@ -167,7 +167,7 @@ def lower(circuit: Circuit, noise: Noise | None = None) -> Program:
     key = ("program", None if noise is None else id(noise))
     cached = circuit._cache.get(key)
     if cached is not None:
-        return cached[0]  # type: ignore[no-any-return]
+        return cached[0]
     ops: list[Op] = []
     slots: dict[Expression, int] = {}
     phase = 0.0

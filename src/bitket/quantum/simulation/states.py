@@ -137,4 +137,4 @@ def without_final_measurements(circuit: Circuit, what: str) -> Circuit:
                 )
         cached = circuit._derive(instructions)
         circuit._cache["unitary part"] = cached
-    return cached  # type: ignore[no-any-return]
+    return cached

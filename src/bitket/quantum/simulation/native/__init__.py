@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import warnings
+from importlib import import_module
 from typing import Any
 
 core: Any = None
 
 if os.environ.get("BITKET_NATIVE", "1") != "0":
     try:
-        from bitket.quantum.simulation.native import _core as core
+        core = import_module(f"{__name__}._core")
     except ImportError:
         warnings.warn(
             "bitket was installed without its compiled core: simulation runs in plain torch, 10 to 100 times slower. "
