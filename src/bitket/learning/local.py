@@ -1,53 +1,32 @@
-"""Local optimisers of SciPy behind the protocol: COBYLA, Nelder-Mead, Powell, L-BFGS-B, SLSQP.
+"""Local optimisers of SciPy behind the protocol: Nelder-Mead, Powell, L-BFGS-B, SLSQP (COBYLA stands beside).
 
-SciPy keeps no state that could be stored. A call that goes on from a state replays the values recorded there instead of evaluating, and so
-walks the same path: all these methods are deterministic functions of the values they see.
+SciPy keeps no state that could be stored. A state therefore holds the values and gradients evaluated so far, and a call that goes on
+from it replays them instead of evaluating, and so walks the same path: these methods are deterministic functions of what they see.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from bitket.learning.minimize import Array, Callback, Objective, Optimiser, OptimiserError, Result, State
 
-__all__ = ["COBYLA", "LocalSearch"]
-
-Method = Literal["COBYLA", "Nelder-Mead", "Powell", "L-BFGS-B", "SLSQP"]
+__all__ = ["LocalSearch", "Replayed"]
 
 
 class _Stop(Exception):
     """Ends SciPy's loop from inside the objective."""
 
 
-@dataclass(frozen=True)
-class LocalSearch(Optimiser):
-    """A local optimiser of SciPy, limited by evaluations.
+class Replayed(Optimiser):
+    """A method of SciPy with counted, recorded and replayed evaluations; one evaluation is one iteration."""
 
-    Attributes
-    ----------
-    method
-        SciPy's name.
-    evaluations
-        Never more values than that.
-    step
-        First step of COBYLA (rhobeg); the others choose their own.
-    tolerance
-        SciPy's ``tol``.
-    """
-
-    method: Method = "COBYLA"
-    evaluations: int = 1000
-    step: float = 1.0
-    tolerance: float | None = None
-
-    _GRADIENT: ClassVar = ("L-BFGS-B", "SLSQP")
-
-    def __post_init__(self) -> None:
-        if self.evaluations < 1 or not self.step > 0:
-            raise OptimiserError(f"{self.method}: evaluations and step must be positive")
+    @abstractmethod
+    def _settings(self) -> tuple[str, int, dict[str, Any]]:
+        """SciPy's name, the most evaluations, and further arguments of ``scipy.optimize.minimize``."""
 
     def _minimize(
         self,
@@ -59,46 +38,88 @@ class LocalSearch(Optimiser):
     ) -> Result:
         from scipy.optimize import minimize
 
-        recorded: list[float] = list(state["values"]) if state else []
-        start = np.array(state["start"]) if state else x
+        method, most, arguments = self._settings()
+        old_values: list[float] = list(state["history"]) if state else []
+        old_slopes = np.asarray(state["gradients"]) if state else np.zeros((0, x.size))
+        start = np.asarray(state["start"]) if state else x
         values: list[float] = []
-        best, best_x = np.inf, start
-        reason = ""
+        slopes: list[Array] = []
+        best, best_x, reason = np.inf, start, ""
+        uses_gradient = f.has_gradient and method in ("L-BFGS-B", "SLSQP")
 
-        def objective(point: Array) -> float:
+        def evaluated(point: Array) -> tuple[float, Array | None]:
+            if len(values) < len(old_values):
+                return old_values[len(values)], old_slopes[len(values)] if uses_gradient else None
+            f.nfev, f.iteration = len(values), len(values) + 1
+            return f.value_and_gradient(point) if uses_gradient else (f(point), None)
+
+        def objective(point: Array) -> Any:
             nonlocal best, best_x, reason
-            if len(values) >= self.evaluations:
+            if len(values) >= most:
                 reason = "all evaluations done"
                 raise _Stop
-            replayed = len(values) < len(recorded)
-            value = recorded[len(values)] if replayed else f(np.array(point))
+            point = np.array(point, dtype=float)
+            replayed = len(values) < len(old_values)
+            value, slope = evaluated(point)
             values.append(value)
+            if slope is not None:
+                slopes.append(slope)
             if value < best:
-                best, best_x = value, np.array(point)
+                best, best_x = value, point
             if callback is not None and not replayed:
-                report = {
+                report: State = {
+                    "optimiser": type(self).__name__,
                     "x": best_x,
                     "fun": best,
                     "nit": len(values),
                     "nfev": len(values),
-                    "values": list(values),
+                    "njev": len(slopes),
+                    "history": list(values),
+                    "gradients": np.array(slopes).reshape(-1, start.size),
                     "start": start,
                 }
                 if callback(report):
                     reason = "stopped by the callback"
                     raise _Stop
-            return value
+            return value if slope is None else (value, slope)
 
-        options = {"maxiter": 10 * self.evaluations} | ({"rhobeg": self.step} if self.method == "COBYLA" else {})
-        jac = f.gradient if f.has_gradient and self.method in self._GRADIENT else None
         try:
-            found = minimize(objective, start, method=self.method, jac=jac, tol=self.tolerance, options=options)
+            found = minimize(objective, start, method=method, jac=True if uses_gradient else None, **arguments)
             reason = str(found.message)
         except _Stop:
             pass
-        return Result(best_x, float(best), len(values), len(values), reason, f.njev, values)
+        return Result(best_x, float(best), len(values), len(values), reason, len(slopes), values)
 
 
-def COBYLA(evaluations: int = 1000, step: float = 1.0, tolerance: float | None = None) -> LocalSearch:
-    """Powell's linear-approximation trust-region method, one value an iteration."""
-    return LocalSearch("COBYLA", evaluations, step, tolerance)
+@dataclass(frozen=True)
+class LocalSearch(Replayed):
+    """A local optimiser of SciPy, limited by evaluations; returns the best point seen.
+
+    Attributes
+    ----------
+    method
+        SciPy's name. ``"L-BFGS-B"`` and ``"SLSQP"`` use ``jac`` if it is given, finite differences (counted) otherwise.
+    evaluations
+        Never more values than that.
+    tolerance
+        SciPy's ``tol``.
+    """
+
+    method: Literal["Nelder-Mead", "Powell", "L-BFGS-B", "SLSQP"] = "Nelder-Mead"
+    evaluations: int = 1000
+    tolerance: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in ("Nelder-Mead", "Powell", "L-BFGS-B", "SLSQP"):
+            raise OptimiserError(f"method '{self.method}': 'Nelder-Mead', 'Powell', 'L-BFGS-B' and 'SLSQP' are known")
+        if self.evaluations < 1:
+            raise OptimiserError(f"{self.method}: evaluations must be positive")
+
+    def _settings(self) -> tuple[str, int, dict[str, Any]]:
+        # SciPy's own limits on iterations must not end it before the limit on evaluations does.
+        options = {"maxiter": self.evaluations}
+        if self.method == "L-BFGS-B":
+            options["maxfun"] = self.evaluations
+        elif self.method != "SLSQP":
+            options["maxfev"] = self.evaluations + 1
+        return self.method, self.evaluations, {"tol": self.tolerance, "options": options}

@@ -1,7 +1,7 @@
 """Sequential minimal optimisation of Nakanishi, Fujii and Todo (2020, arXiv:1903.12166).
 
-Along one angle of a Pauli rotation an expectation value is a sine, a + b cos(t - c): three values fix it, and the angle jumps to its minimum.
-The value at the minimum is known from the fit, so each step costs two evaluations; it is measured anew every ``reset`` steps.
+Along one angle of a Pauli rotation an expectation value is a sine, a + b cos(t - c): three values fix it, and the angle jumps to its
+minimum. The value at the minimum is known from the fit, so each step costs two evaluations; it is measured anew every ``reset`` steps.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bitket.learning.minimize import Array, Callback, Objective, Optimiser, OptimiserError, Result, State
+from bitket.learning.minimize import Iterative, Objective, OptimiserError, State
 
 __all__ = ["NFT"]
 
 
 @dataclass(frozen=True)
-class NFT(Optimiser):
-    """Sequential sine fits, one parameter after the other.
+class NFT(Iterative):
+    """Sequential sine fits, one parameter after the other; ``history`` holds the fitted minima.
 
     Attributes
     ----------
@@ -34,36 +34,20 @@ class NFT(Optimiser):
         if self.iterations < 1 or self.reset < 1:
             raise OptimiserError("NFT: iterations and reset must be positive")
 
-    def _minimize(
-        self,
-        f: Objective,
-        x: Array,
-        callback: Callback | None,
-        state: State | None,
-        generator: np.random.Generator | None,
-    ) -> Result:
-        if state is None:
-            state = {"x": x, "fun": 0.0, "nit": 0, "nfev": 0, "history": []}
+    def _iterate(self, f: Objective, state: State, generator: np.random.Generator | None) -> str:
+        done = state["nit"] - 1
+        x, j = state["x"].copy(), done % state["x"].size
+        step = np.zeros_like(x)
+        step[j] = np.pi / 2
+        if done % self.reset == 0:
+            here, up, down = f.many(np.stack([x, x + step, x - step]))
         else:
-            state = dict(state)
-            f.nfev = state["nfev"]
-        reason = "all iterations done"
-        while state["nit"] < self.iterations:
-            x, j = state["x"].copy(), state["nit"] % state["x"].size
-            step = np.zeros_like(x)
-            step[j] = np.pi / 2
-            if state["nit"] % self.reset == 0:
-                here, up, down = f.many(np.stack([x, x + step, x - step]))
-            else:
-                here = state["fun"]
-                up, down = f.many(np.stack([x + step, x - step]))
-            # f(t) = mean + p cos t + q sin t around the current angle
-            mean, q = (up + down) / 2, (up - down) / 2
-            p = here - mean
-            x[j] += np.arctan2(-q, -p)
-            state |= {"x": x, "fun": float(mean - np.hypot(p, q)), "nit": state["nit"] + 1, "nfev": f.nfev}
-            state["history"] = [*state["history"], state["fun"]]
-            if callback is not None and callback(dict(state)):
-                reason = "stopped by the callback"
-                break
-        return Result(state["x"], f(state["x"]), f.nfev, state["nit"], reason, history=state["history"])
+            here = state["fun"]
+            up, down = f.many(np.stack([x + step, x - step]))
+        # f(t) = mean + p cos t + q sin t around the current angle
+        mean, q = (up + down) / 2, (up - down) / 2
+        p = here - mean
+        x[j] += np.arctan2(-q, -p)
+        value = float(mean - np.hypot(p, q))
+        state |= {"x": x, "fun": value, "history": [*state["history"], value]}
+        return ""
