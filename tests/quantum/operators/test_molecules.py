@@ -1,9 +1,10 @@
 import itertools
+import sys
 
 import numpy as np
 import pytest
 
-from bitket.errors import InvalidInput
+from bitket.errors import InvalidInput, MissingExtra
 from bitket.quantum.operators import GEOMETRIES, ConvergenceError, Molecule, molecular_hamiltonian
 
 pytest.importorskip("pyscf")
@@ -168,3 +169,9 @@ def test_a_field_that_does_not_converge_is_named(monkeypatch):
     monkeypatch.setattr(scf.hf.SCF, "max_cycle", 0)
     with pytest.raises(ConvergenceError, match="LiH in sto-3g did not converge"):
         molecular_hamiltonian("LiH")
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyscf", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'bitket\[chem\]'"):
+        molecular_hamiltonian("H2")
