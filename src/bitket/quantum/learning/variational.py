@@ -29,6 +29,11 @@ __all__ = ["VariationalClassifier", "separator"]
 Array = NDArray[np.float64]
 
 
+def _bias(trained: Any) -> Any:
+    """b in [-1, 1] from the trained number, which is ten times as large: steps that suit angles would throw b from end to end."""
+    return np.clip(trained / 10, -1, 1)
+
+
 def separator(n: int, depth: int, pairs: Sequence[tuple[int, int]] | None = None) -> Circuit:
     """W(theta) with ``depth`` entangling layers: 2 n (depth + 1) weights; CZ on ``pairs``, by default all."""
     if n < 1 or depth < 0:
@@ -114,13 +119,13 @@ class VariationalClassifier(ClassifierMixin, BaseEstimator):
             p = self._probabilities(x, points, self.shots, generator)
             right = np.where(labels == 1, p, 1 - p)
             spread = np.sqrt(2 * np.clip(right * (1 - right), 0.25 / runs, None))  # p̂ of 0 or 1 is no certainty
-            margin = np.sqrt(runs) * (0.5 - (right - labels * points[:, -1:] / 2)) / spread
+            margin = np.sqrt(runs) * (0.5 - (right - labels * _bias(points[:, -1:]) / 2)) / spread
             return np.asarray((1 / (1 + np.exp(-np.clip(margin, -500, 500)))).mean(axis=1))
 
         start = np.append(generator.uniform(-np.pi, np.pi, self.num_parameters - 1), 0.0)
         self.result_ = (self.optimiser or SPSA(250)).minimize(cost, start, generator=generator)
         self.weights_ = self.result_.x.copy()
-        self.weights_[-1] = np.clip(self.weights_[-1], -1, 1)
+        self.weights_[-1] = _bias(self.weights_[-1])
         self._generator = generator
         return self
 
