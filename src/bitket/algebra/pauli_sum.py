@@ -171,7 +171,7 @@ class PauliSum:
                 what = (
                     "a sign, a number and Pauli letters, such as '- 0.5*XIZ'," if terms else "a term such as '0.5*XIZ'"
                 )
-                raise PauliError(f"operator {text!r}, position {at}: {what} expected")
+                raise PauliError(f"operator, position {at}, at {text[at : at + 20]!r}: {what} expected")
             value = float(match["number"] or 1) * (-1 if match["sign"] == "-" else 1)
             terms.append((match["label"], value))
             at = match.end()
