@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
-from bitket.learning import Adam, Optimiser, Result
+from bitket.learning import LocalSearch, Optimiser, Result
 from bitket.learning.minimize import Callback, State
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.noise import NoiseModel
@@ -34,7 +34,7 @@ class VQE:
     ansatz
         A circuit with weights and no inputs.
     optimiser
-        By default Adam on the exact gradient.
+        By default L-BFGS-B on the exact gradient.
     noise
         Noise model of the energies; None for exact states.
     shots
@@ -43,7 +43,7 @@ class VQE:
 
     operator: PauliSum
     ansatz: Circuit
-    optimiser: Optimiser = field(default_factory=lambda: Adam(500, 0.1, tolerance=1e-6))
+    optimiser: Optimiser = field(default_factory=lambda: LocalSearch("L-BFGS-B", 1000, tolerance=1e-12))
     noise: NoiseModel | None = None
     shots: int | None = None
 

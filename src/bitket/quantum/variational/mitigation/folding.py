@@ -59,7 +59,9 @@ def fold(
     gates = [i for i in body if i.gate is not None]
     if not gates:
         return circuit.copy()
-    whole, rest = divmod(round(len(gates) * (factor - 1) / 2), len(gates))
+    folds = len(gates) * (factor - 1) / 2
+    # A half is rounded as customary tools do: to even for the whole circuit, down for single gates.
+    whole, rest = divmod(round(folds) if method == "global" else math.ceil(folds - 0.5), len(gates))
     if method == "global":
         inverse = [_inverted(i) for i in reversed(gates)]
         last = gates[len(gates) - rest :]
