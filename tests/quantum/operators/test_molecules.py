@@ -81,17 +81,39 @@ def test_published_hamiltonians(molecule, energy, terms):
     assert problem.hamiltonian.ground_energy() == pytest.approx(energy, abs=1e-6)
 
 
-def test_lithium_hydride_on_four_qubits():
-    # Ground energy and number of terms in arXiv:2402.03500 (1s frozen, two orbitals removed, parity mapping).
-    problem = molecular_hamiltonian(
-        Molecule.named("LiH", bond_length=3.4),
-        "parity",
-        two_qubit_reduction=True,
-        frozen_core=True,
-        removed_orbitals=(-3, -2),
-    )
-    assert (problem.num_qubits, len(problem.hamiltonian)) == (4, 100)
-    assert problem.hamiltonian.ground_energy() == pytest.approx(-7.789088898, abs=1e-6)
+BOHR = 0.529177210903
+WATER = [("H", (-0.021, -0.002, 0)), ("O", (0.835, 0.452, 0)), ("H", (1.477, -0.273, 0))]
+SMALLER = {"frozen_core": True, "removed_orbitals": (-3, -2)}
+
+
+@pytest.mark.parametrize(
+    ("molecule", "options", "terms", "energy", "weight"),
+    [
+        (
+            Molecule.named("LiH", bond_length=3.4),
+            {"mapping": "parity", "two_qubit_reduction": True, **SMALLER},
+            100,
+            -7.789088898,
+            3.0921256,
+        ),
+        (Molecule.named("LiH", bond_length=2.2), SMALLER, 118, None, 3.2402636),
+        (
+            Molecule([(element, [c * BOHR for c in x]) for element, x in WATER]),
+            {"active_space": (4, 4)},
+            193,
+            -73.294106759,
+            None,
+        ),
+    ],
+)
+def test_hamiltonians_of_an_architecture_search(molecule, options, terms, energy, weight):
+    # Terms, ground energies and sums of |coefficients| (without the constant) of arXiv:2402.03500.
+    problem = molecular_hamiltonian(molecule, **options)
+    assert len(problem.hamiltonian) == terms
+    if energy is not None:
+        assert problem.hamiltonian.ground_energy() == pytest.approx(energy, abs=1e-6)
+    if weight is not None:
+        assert np.abs((problem.hamiltonian - problem.constant).coefficients).sum() == pytest.approx(weight, abs=1e-6)
 
 
 def test_the_same_molecule_gives_the_same_terms_wherever_it_lies():
