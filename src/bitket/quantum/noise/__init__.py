@@ -13,10 +13,12 @@ from bitket.quantum.noise.channels import (
     reset_error,
     thermal_relaxation,
 )
+from bitket.quantum.noise.devices import Device, device_names
 from bitket.quantum.noise.model import NoiseModel, Rule
 
 __all__ = [
     "Channel",
+    "Device",
     "NoiseError",
     "NoiseModel",
     "Rule",
@@ -24,6 +26,7 @@ __all__ = [
     "bit_flip",
     "coherent",
     "depolarizing",
+    "device_names",
     "pauli_channel",
     "phase_damping",
     "phase_flip",

@@ -192,7 +192,7 @@ class Channel:
         raised = scipy.linalg.fractional_matrix_power(matrix, exponent)
         if not np.isfinite(raised).all() or np.abs(np.imag(raised)).max() > 1e-9:
             raise NoiseError(f"channel to the power {exponent}: it has no real power")
-        return Channel.from_pauli_transfer(raised.real)
+        return Channel.from_pauli_transfer(np.real(raised))
 
     def average_fidelity(self) -> float:
         """Average gate fidelity to the identity: (sum_k |Tr K_k|² + d) / (d² + d) (Nielsen 2002, quant-ph/0205035)."""
@@ -271,7 +271,7 @@ def amplitude_damping(gamma: float, excited: float = 0.0) -> Channel:
     keep = math.sqrt(1 - gamma)
     down = np.array([[[1, 0], [0, keep]], [[0, math.sqrt(gamma)], [0, 0]]], dtype=complex) * math.sqrt(1 - excited)
     up = np.array([[[keep, 0], [0, 1]], [[0, 0], [math.sqrt(gamma), 0]]], dtype=complex) * math.sqrt(excited)
-    return Channel(np.concatenate([down, up]) if excited else down)
+    return Channel(np.concatenate([down, up])) if excited else Channel(down)
 
 
 def phase_damping(lam: float) -> Channel:
