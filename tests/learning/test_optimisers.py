@@ -19,7 +19,7 @@ from bitket.learning import (
     batched,
     with_value,
 )
-from bitket.runs.files import load_tree, save_tree
+from bitket.runs.storage import load_tree, save_tree
 
 TARGET = np.array([0.4, -1.1, 2.0])
 

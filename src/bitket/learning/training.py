@@ -18,7 +18,7 @@ from typing import Any, Literal
 import torch
 
 from bitket.errors import InvalidInput
-from bitket.runs.files import load_tree, save_tree
+from bitket.runs.storage import load_tree, save_tree
 
 __all__ = ["Training", "TrainingResult"]
 
