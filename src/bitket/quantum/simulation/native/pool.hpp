@@ -1,13 +1,16 @@
-// One persistent pool of threads. Workers spin for a bounded time after a job and then sleep, so that back-to-back kernel
-// calls find them awake and an idle process costs nothing. No OpenMP: a second spinning runtime beside PyTorch's stalls both.
+// One persistent pool of threads. No OpenMP: a second spinning runtime beside PyTorch's stalls both.
+//
+// Tasks are claimed from a ticket (job number, next index). A caller waits for the tasks that were claimed, never for threads:
+// a worker that sleeps, or that the system has set aside, costs nothing. Workers spin for a bounded time and then sleep.
 #pragma once
+#include <unistd.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -25,79 +28,84 @@ inline void relax() {
 
 class Pool {
 public:
+    // Never destroyed, as workers may outlive static destruction at exit. After a fork the child has no workers: it gets a new pool.
     static Pool& instance() {
-        static Pool* pool = new Pool;  // never destroyed: workers may outlive static destruction at interpreter exit
+        static Pool* pool = new Pool;
+        if (pool->process_ != getpid()) pool = new Pool;
         return *pool;
     }
 
     // Threads that take part in a job, the caller included.
-    int size() const { return threads_; }
+    int size() const { return threads_.load(std::memory_order_relaxed); }
 
     void resize(int threads) {
         std::lock_guard<std::mutex> one_caller(call_);
-        if (threads < 1) threads = 1;
-        while (static_cast<int>(workers_.size()) + 1 < threads) {
-            const int id = static_cast<int>(workers_.size()) + 1;
-            workers_.emplace_back([this, id] { work(id); });
-            workers_.back().detach();
-        }
-        threads_ = threads;
+        threads_ = threads < 1 ? 1 : threads;
+        for (; started_ + 1 < threads_; ++started_) std::thread([this, id = started_ + 1] { work(id); }).detach();
     }
 
     // Calls task(i, thread) for every i in [0, count), each once, in any order, on size() threads; returns when all are done.
     void run(int64_t count, const std::function<void(int64_t, int)>& task) {
-        if (threads_ == 1 || count <= 1) {
+        if (threads_ == 1 || count <= 1 || count >= kClosed) {
             for (int64_t i = 0; i < count; ++i) task(i, 0);
             return;
         }
         std::lock_guard<std::mutex> one_caller(call_);
-        const int helpers = static_cast<int>(workers_.size());  // all report back, also those that a smaller size() leaves idle
         task_ = &task;
         count_ = count;
-        next_.store(0, std::memory_order_relaxed);
-        active_ = threads_ - 1;
-        pending_.store(helpers, std::memory_order_relaxed);
+        done_ = 0;
+        job_ += 1;
+        ticket_.store(job_ << 32);
         {
             std::lock_guard<std::mutex> lock(sleep_);
-            epoch_.fetch_add(1, std::memory_order_release);
+            if (sleepers_) wake_.notify_all();
         }
-        wake_.notify_all();
-        drain(0);
-        while (pending_.load(std::memory_order_acquire) > 0) relax();
+        while (step(0)) {}
+        for (int spins = 0; done_.load() < count; ++spins) spins < kSpins ? relax() : std::this_thread::yield();
+        ticket_.store(job_ << 32 | kClosed);  // no worker may claim while the next job's fields are written
     }
 
 private:
     static constexpr int kSpins = 2000;
+    static constexpr uint64_t kClosed = 0xffffffff;
 
-    void drain(int thread) {
-        for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) (*task_)(i, thread);
+    bool open(uint64_t ticket) const { return static_cast<int64_t>(ticket & kClosed) < count_.load(); }
+
+    // Claims and runs one task; false if there is none.
+    bool step(int thread) {
+        uint64_t ticket = ticket_.load();
+        while (open(ticket)) {
+            const auto* task = task_.load();
+            if (!ticket_.compare_exchange_weak(ticket, ticket + 1)) continue;
+            (*task)(static_cast<int64_t>(ticket & kClosed), thread);  // the caller waits for this task, so its fields are still there
+            done_.fetch_add(1);
+            return true;
+        }
+        return false;
     }
 
     void work(int id) {
-        uint64_t seen = 0;
         for (;;) {
-            int spins = 0;
-            while (epoch_.load(std::memory_order_acquire) == seen && spins < kSpins) { relax(); ++spins; }
-            if (epoch_.load(std::memory_order_acquire) == seen) {
-                std::unique_lock<std::mutex> lock(sleep_);
-                wake_.wait(lock, [&] { return epoch_.load(std::memory_order_acquire) != seen; });
+            for (int spins = 0; spins < kSpins; ++spins) {
+                if (id < threads_ && step(id)) spins = 0;
+                else relax();
             }
-            seen = epoch_.load(std::memory_order_acquire);
-            if (id <= active_) drain(id);
-            pending_.fetch_sub(1, std::memory_order_acq_rel);
+            std::unique_lock<std::mutex> lock(sleep_);
+            ++sleepers_;
+            wake_.wait(lock, [&] { return id < threads_ && open(ticket_.load()); });
+            --sleepers_;
         }
     }
 
-    std::vector<std::thread> workers_;
-    int threads_ = 1;
-    int active_ = 0;
+    const pid_t process_ = getpid();
+    int started_ = 0, sleepers_ = 0;
+    uint64_t job_ = 0;
+    std::atomic<int> threads_{1};
     std::mutex call_, sleep_;
     std::condition_variable wake_;
-    std::atomic<uint64_t> epoch_{0};
-    std::atomic<int64_t> next_{0};
-    std::atomic<int> pending_{0};
-    int64_t count_ = 0;
-    const std::function<void(int64_t, int)>* task_ = nullptr;
+    std::atomic<uint64_t> ticket_{kClosed};
+    std::atomic<int64_t> count_{0}, done_{0};
+    std::atomic<const std::function<void(int64_t, int)>*> task_{nullptr};
 };
 
 }  // namespace bitket
