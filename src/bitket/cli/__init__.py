@@ -1,4 +1,7 @@
-"""The command line: ``bitket VERB``. Each verb's module imports what it needs only when it is called."""
+"""The command line: ``bitket VERB``, one module for each group of verbs, which import what they need when they are called.
+
+Wrong input ends with one line on standard error and status 2, an interrupt with 130, a reader that has gone with silence.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import sys
 
 import typer
 
-from bitket.cli import simulate, studies
+from bitket import __version__
+from bitket.cli import catalogue, reproduce, run, simulate
 from bitket.errors import BitketError
 
 __all__ = ["app", "main"]
@@ -15,25 +19,66 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="bitket",
     help="Computing with few qubits and few bits: published methods on your own input, and the papers rerun.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-studies.register(app)
+catalogue.register(app)
+run.register(app)
+reproduce.register(app)
 simulate.register(app)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"bitket {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
+
+
 def main() -> None:
-    """Run the command line; wrong input ends with one line and status 2."""
+    """Run the command line."""
+    sys.exit(_status(sys.argv[1:] or ["--help"]))
+
+
+def _status(arguments: list[str]) -> int:
     try:
-        app()
+        status = app(arguments, prog_name="bitket", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
     except BitketError as error:
-        print(f"bitket: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("bitket: stopped; 'bitket run STUDY --resume' goes on where it was", file=sys.stderr)
-        sys.exit(130)
+        return _refuse(str(error))
+    except typer.TyperException as error:  # wrong options and arguments
+        return _refuse(_usage(error))
+    except (KeyboardInterrupt, typer.Abort):
+        print("bitket: stopped; the same command with --resume goes on where it was", file=sys.stderr)
+        return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: say no more
-        sys.exit(0)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet, too
+        return 0
+    except OSError as error:
+        return _refuse(f"{error.filename or 'input and output'}: {error.strerror or error}")
+
+
+def _refuse(sentence: str) -> int:
+    print(f"bitket: {' '.join(sentence.split())}", file=sys.stderr)
+    return 2
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    unknown = getattr(error, "option_name", None)
+    if context is not None and unknown is not None:
+        options = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
+        near = getattr(error, "possibilities", None)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(options)}"
+        return f"option {unknown} is unknown; {hint}"
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    message = message[:1].lower() + message[1:].rstrip(".")
+    return message if context is None else f"{message} (see '{context.command_path} --help')"

@@ -1,29 +1,32 @@
-"""Studies on a Ray cluster: each one a task; a lost worker is tried again, then reported, and never takes the others with it."""
+"""Studies on a Ray cluster, each one a task: a lost worker is tried again, then reported, and never takes the others with it."""
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bitket.errors import InvalidInput, MissingExtra
 from bitket.runs.files import write_bytes
 
-__all__ = ["run_on_ray"]
+if TYPE_CHECKING:
+    from bitket.cli.reproduce import Job
+
+__all__ = ["on_cluster"]
+
+RETRIES = 2  # of a task whose worker or node was lost
 
 
-def run_on_ray(
-    address: str,
-    keys: list[str],
-    scale: str,
-    seed: int,
-    out: Path,
-    outcome: Callable[[str, int, str, str], dict[str, Any]],
-) -> list[dict[str, Any]]:
-    """Run studies on the cluster and bring their run folders back into ``out``.
+def on_cluster(address: str, todo: list[Job]) -> Iterator[dict[str, Any]]:
+    """Run studies on the cluster, bring their run folders back and give their outcomes as they come.
+
+    Parameters
+    ----------
+    address
+        Of the cluster (``ray://host:10001``, ``auto``), or ``local`` to start one on this machine.
 
     Raises
     ------
@@ -37,44 +40,51 @@ def run_on_ray(
     except ImportError:
         raise MissingExtra("running on a cluster needs Ray: pip install 'bitket[cluster]'") from None
     try:
-        ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        ray.init(address=address, log_to_driver=False, include_dashboard=False if address == "local" else None)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise InvalidInput(f"Ray cluster {address}: {str(error).splitlines()[0]}") from None
+    try:
+        task = ray.remote(max_retries=RETRIES)(_run_there)
+        futures = {}
+        for job in todo:
+            source = Path(job.name).read_bytes() if job.name.endswith(".py") else None
+            futures[task.remote(job, source)] = job
+            yield {"started": job.key}
+        while futures:
+            done, _ = ray.wait(list(futures), num_returns=1)
+            job = futures.pop(done[0])
+            try:
+                status, files = ray.get(done[0])
+            except ray.exceptions.RayError as error:
+                yield job.outcome(
+                    f"lost on the cluster, {RETRIES} more attempts included: {str(error).strip().splitlines()[0]}"
+                )
+                continue
+            for name, data in files.items():
+                write_bytes(job.folder / name, data)
+            from bitket.cli.reproduce import failure_of
 
-    @ray.remote(max_retries=2)
-    def task(key: str) -> tuple[int, str, str, dict[str, bytes]]:
-        with tempfile.TemporaryDirectory() as folder:
-            command = [
-                sys.executable,
-                "-m",
-                "bitket",
-                "run",
-                key,
-                "--scale",
-                scale,
-                "--seed",
-                str(seed),
-                "--out",
-                folder,
-                "--json",
-            ]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            root = Path(folder)
-            kept = {
-                str(p.relative_to(root)): p.read_bytes()
-                for p in root.rglob("*")
-                if p.is_file() and "checkpoint" not in p.parts
-            }
-            return done.returncode, done.stdout, done.stderr, kept
+            yield job.outcome(failure_of(status, files["output.txt"]))
+    finally:
+        ray.shutdown()
 
-    rows = []
-    for key, future in [(k, task.remote(k)) for k in keys]:
-        try:
-            status, stdout, stderr, kept = ray.get(future)
-        except ray.exceptions.RayError as error:
-            rows.append(outcome(key, 1, "", str(error).strip().splitlines()[0]))
-            continue
-        for name, data in kept.items():
-            write_bytes(out / name, data)
-        rows.append(outcome(key, status, stdout, stderr))
-    return rows
+
+def _run_there(job: Job, source: bytes | None) -> tuple[int, dict[str, bytes]]:
+    """On a worker: run the study in a process of its own; its exit status and the files of its run folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        out = Path(temporary) / "runs"
+        if source is not None:  # a study from a user's own file: the worker may not see that file
+            job = dataclasses.replace(job, name=Path(job.name).name)
+            (Path(temporary) / job.name).write_bytes(source)
+        done = subprocess.run(
+            job.command(out),
+            cwd=temporary,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        root = out / job.key / job.folder.name
+        kept = [path for path in root.rglob("*") if path.is_file() and "checkpoint" not in path.parts]
+        files = {str(path.relative_to(root)): path.read_bytes() for path in kept}
+        return done.returncode, files | {"output.txt": done.stdout}

@@ -44,6 +44,11 @@ def simulate(
     circuit = load_qasm(file)
     values = _parameters(parameters, circuit)
     model = _noise(noise) if noise else None
+    operators = {text: PauliSum.parse(text) for text in observables or []}
+    if device:
+        if noise:
+            raise InvalidInput("--device and --noise: one of them can be given")
+        circuit, operators, model = _on_device(circuit, operators, device)
     out: dict[str, Any] = {"file": str(file), "qubits": circuit.num_qubits, "seed": seed}
     weights = torch.tensor([values[p.name] for p in circuit.weights], dtype=torch.float64, requires_grad=gradient)
     inputs = torch.tensor([values[p.name] for p in circuit.inputs], dtype=torch.float64, requires_grad=gradient)
@@ -58,8 +63,8 @@ def simulate(
         )
         out["shots"], out["counts"] = shots, dict(counts)
     out["expectation"] = {}
-    for text in observables or []:
-        value = expectation(circuit, PauliSum.parse(text), weights, inputs, noise=model)
+    for text, operator in operators.items():
+        value = expectation(circuit, operator, weights, inputs, noise=model)
         out["expectation"][text] = {"value": float(value.detach())}
         if gradient:
             found = torch.autograd.grad(value, (weights, inputs), allow_unused=True)
@@ -95,6 +100,31 @@ def _parameters(pairs: list[str] | None, circuit: Any) -> dict[str, float]:
     if missing:
         raise InvalidInput(f"parameter '{missing[0]}' has no value: add --param {missing[0]}=NUMBER")
     return values
+
+
+def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any, dict[str, Any], Any]:
+    """The circuit compiled for a device and cut to the qubits it uses, operators moved with them, and the noise there."""
+    from bitket.algebra import PauliSum
+    from bitket.quantum.noise import Device
+
+    machine = Device(name)
+    if not any(i.name == "measure" for i in circuit):
+        circuit = circuit.copy().measure_all()
+    compiled, place = machine.compile(circuit)
+    used = sorted({q for i in compiled for q in i.qubits if i.name != "barrier"} | set(place))
+    number = {q: k for k, q in enumerate(used)}
+    small = compiled.remove_barriers().remap([number.get(q, 0) for q in range(compiled.num_qubits)], len(used))
+    moved = {
+        text: PauliSum.from_masks(
+            len(used),
+            [
+                (c, *(sum(1 << number[place[q]] for q in range(o.num_qubits) if mask >> q & 1) for mask in (x, z)))
+                for c, x, z in o.masks()
+            ],
+        )
+        for text, o in operators.items()
+    }
+    return small, moved, machine.noise_model(used)
 
 
 def _noise(text: str) -> Any:

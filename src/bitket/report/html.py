@@ -1,116 +1,143 @@
-"""One HTML file for each run: claims beside the paper's figures, plots, tables, configuration, how to run it again.
+"""One HTML file for each run, and one that lists many: styles and figures are inside, nothing is fetched from anywhere.
 
-The file needs nothing else: styles and figures are inside it.
+A run's page is made from its folder alone (result.json, report.json and the SVG figures), so that it can be written again anywhere.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import os
-import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import bitket
 from bitket.errors import InvalidInput
-from bitket.runs.files import write_text
-from bitket.runs.study import Study
+from bitket.runs.claim import WORDS
+from bitket.runs.files import read_json, write_text
 
 __all__ = ["render", "write_index", "write_report"]
 
-_MARKS = {"reproduced": "✓", "not reproduced": "✗", "not tested at this scale": "○"}
+# A verdict is told by its word and its mark; colour only adds to them.
+_MARKS = dict(zip(WORDS, ("✓", "✗", "○"), strict=True))
+_KINDS = dict(zip(WORDS, ("yes", "no", "open"), strict=True))
+
+
+def render(folder: Path) -> str:
+    """The report of a finished run as HTML text.
+
+    Raises
+    ------
+    InvalidInput
+        The folder holds no finished run, or a part of it is damaged.
+    """
+    result = read_json(folder / "result.json", "the folder of a finished run")
+    extras = read_json(folder / "report.json", "the folder of a finished run")
+    try:
+        full = extras["full_config"]
+        settings = [
+            {"name": name, "used": used, "full": full.get(name), "differs": name not in full or used != full[name]}
+            for name, used in result["config"].items()
+        ]
+        return _template("run.html").render(
+            result=result,
+            extras=extras,
+            figures=[figure | {"svg": _inline(folder, figure)} for figure in extras["figures"]],
+            counts=_counts(claim["verdict"] for claim in result["claims"]),
+            settings=settings,
+        )
+    except KeyError as missing:
+        raise InvalidInput(f"{folder}: result.json or report.json lacks {missing}") from None
+
+
+def write_report(folder: Path) -> Path:
+    """Write report.html into the folder of a finished run; returns its path."""
+    path = folder / "report.html"
+    write_text(path, render(folder))
+    return path
+
+
+def write_index(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Write the page that lists runs; returns its path.
+
+    Parameters
+    ----------
+    path
+        Of the page. Links to reports are relative to it.
+    rows
+        Each with ``study``, ``title``, ``folder``, ``claims`` (number of claims by verdict), ``seconds`` and ``error``.
+    """
+    listed: list[dict[str, Any]] = []
+    for row in rows:
+        page = Path(row["folder"]) / "report.html"
+        listed.append({**row, "link": os.path.relpath(page, path.parent) if page.exists() else ""})
+    total = _counts(word for row in listed for word, n in row["claims"].items() for _ in range(n))
+    write_text(path, _template("index.html").render(rows=listed, total=total))
+    return path
+
+
+def _counts(words: Iterable[str]) -> dict[str, int]:
+    found = list(words)
+    return {word: found.count(word) for word in WORDS}
+
+
+def _template(name: str) -> Any:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    folder = files("bitket.report") / "templates"
+    environment = Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(lambda part: (folder / part).read_text(encoding="utf-8")),
+    )
+    environment.filters |= {"number": _number, "setting": _setting, "duration": _duration, "memory": _memory}
+    style = Markup((folder / "style.css").read_text(encoding="utf-8"))
+    environment.globals |= {"marks": _MARKS, "kinds": _KINDS, "style": style, "version": bitket.__version__}
+    return environment.get_template(name)
+
+
+def _inline(folder: Path, figure: Mapping[str, str]) -> Any:
+    """The SVG of a figure as a part of the page: its ids made unique there, and named for readers who cannot see it."""
+    from markupsafe import Markup
+
+    path = folder / f"{figure['name']}.svg"
+    try:
+        svg = path.read_text(encoding="utf-8")
+    except OSError:
+        raise InvalidInput(f"{path}: this figure of the run is not there") from None
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{figure['name']}-", svg)
+    label = html.escape(figure["caption"], quote=True)
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1))
 
 
 def _number(value: Any) -> str:
     if value is None:
         return "–"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:.4g}" if isinstance(value, float) else f"{value}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _environment() -> Any:
-    from jinja2 import Environment
-
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = _number
-    environment.globals["marks"] = _MARKS
-    return environment
+def _setting(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_setting, value)) or "none"
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
-def _template(name: str) -> Any:
-    folder = files("bitket.report")
-    text = (folder / name).read_text(encoding="utf-8")
-    return _environment().from_string(text.replace("/*STYLE*/", (folder / "style.css").read_text(encoding="utf-8")))
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def read_result(folder: Path) -> dict[str, Any]:
-    """result.json of a run folder.
-
-    Raises
-    ------
-    InvalidInput
-        There is none, or it is damaged.
-    """
-    path = folder / "result.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise InvalidInput(f"{folder}: no result.json here; a finished run's folder is needed") from None
-    except ValueError as error:
-        raise InvalidInput(f"{path}: not JSON ({error})") from None
-
-
-def render(folder: Path, study: Study) -> str:
-    """The report of a finished run as HTML text."""
-    from markupsafe import Markup
-
-    result = read_result(folder)
-    figures = []
-    for figure in result.get("figures", []):
-        svg = (folder / f"{figure['name']}.svg").read_text(encoding="utf-8")
-        svg = svg[svg.index("<svg") :]
-        # Ids are made unique: several figures share one document.
-        svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{figure['name']}-", svg)
-        figures.append({"svg": Markup(svg), **figure})
-    counts = {word: sum(c["verdict"] == word for c in result["claims"]) for word in _MARKS}
-    full = study.scales["full"]
-    settings = [
-        {
-            "name": k,
-            "used": v,
-            "full": getattr(full, k, None),
-            "differs": json.dumps(v) != json.dumps(_plain(getattr(full, k, None))),
-        }
-        for k, v in result["config"].items()
-    ]
-    return _template("run.html").render(
-        r=result,
-        paper=study.paper,
-        summary=study.summary,
-        figures=figures,
-        counts=counts,
-        settings=settings,
-        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        version=bitket.__version__,
-    )
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))
-
-
-def write_report(folder: Path, study: Study) -> Path:
-    """Write report.html into a run folder; returns its path."""
-    path = folder / "report.html"
-    write_text(path, render(folder, study))
-    return path
-
-
-def write_index(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
-    """A page that lists runs: each row has ``study, title, link, claims {verdict: number}, seconds, error``."""
-    write_text(path, _template("index.html").render(rows=list(rows), version=bitket.__version__))
-    return path
+def _memory(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

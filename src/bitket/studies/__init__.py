@@ -1,6 +1,6 @@
-"""The studies: one module for each paper, found by name.
+"""The studies: one module for each paper, found by its name; `bitket.runs.study` says what a study module holds.
 
-``bitket list`` imports every study, so a module imports torch, matplotlib and the methods it composes inside ``run`` only.
+The file ``zne_nn.py`` is the study ``zne-nn``. ``bitket list`` imports all of them, so what a study imports at its top must be quick.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
+import sys
 from pathlib import Path
 
 from bitket.errors import InvalidInput
-from bitket.runs.study import Study
+from bitket.runs import Study
 
 __all__ = ["keys", "load"]
 
 
 def keys() -> list[str]:
     """Keys of all studies (``zne-nn``), sorted."""
-    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
 def load(name: str) -> Study:
@@ -28,21 +29,28 @@ def load(name: str) -> Study:
     Raises
     ------
     InvalidInput
-        There is no such study or file.
+        There is no such study (the nearest key is named) or file, or it lacks a part of a study.
     """
     if name.endswith(".py"):
-        path = Path(name)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if not path.is_file() or spec is None or spec.loader is None:
-            raise InvalidInput(f"study file {name}: there is no such file")
-        module = importlib.util.module_from_spec(spec)
-        import sys
-
-        sys.modules[path.stem] = module  # dataclasses look their module up by name
-        spec.loader.exec_module(module)
-        return Study.from_module(module)
+        return _load_file(Path(name))
     if name not in keys():
-        near = difflib.get_close_matches(name, keys(), 1)
+        near = difflib.get_close_matches(name, keys(), 1, cutoff=0.4)
         hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(keys())}"
         raise InvalidInput(f"study '{name}' is unknown; {hint}")
     return Study.from_module(importlib.import_module(f"bitket.studies.{name.replace('-', '_')}"))
+
+
+def _load_file(path: Path) -> Study:
+    if not path.is_file():
+        raise InvalidInput(f"study file {path}: there is no such file")
+    name = f"bitket_study_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None  # the name ends in .py
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look up their module by name
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise InvalidInput(f"study file {path}: line {error.lineno}: {error.msg}") from None
+    return Study.from_module(module, str(path))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bitket.runs.study import Claim, Paper
+from bitket.runs import Claim, Paper, Verdict
 
 if TYPE_CHECKING:
     from bitket.runs import Run
@@ -57,47 +57,51 @@ SCALES = {
 }
 
 
-def _depth(m: Mapping[str, float]) -> tuple[float, bool, str]:
+def _depth(m: Mapping[str, float], config: Config) -> Verdict:
     last = m["variational/4"]
     shallow = ", ".join(f"l = {d}: {m[f'variational/{d}']:.3f} ± {m[f'variational/{d}/error']:.3f}" for d in range(4))
-    return last, last >= 0.95 and last >= m["variational/0"], f"mean success on test sets at l = 4; {shallow}"
+    return Verdict.of(
+        last, last >= 0.95 and last >= m["variational/0"], f"mean success on test sets at l = 4; {shallow}"
+    )
 
 
-def _grows(m: Mapping[str, float]) -> tuple[float, bool, str]:
+def _grows(m: Mapping[str, float], config: Config) -> Verdict:
     steps = [m[f"variational/{d + 1}"] - m[f"variational/{d}"] for d in range(4)]
     allowed = [2 * (m[f"variational/{d}/error"] ** 2 + m[f"variational/{d + 1}/error"] ** 2) ** 0.5 for d in range(4)]
-    return (
+    return Verdict.of(
         min(steps),
         all(s >= -a for s, a in zip(steps, allowed, strict=True)),
         "smallest change of mean success from one depth to the next",
     )
 
 
-def _kernel(m: Mapping[str, float]) -> tuple[float, bool, str]:
-    return (
+def _kernel(m: Mapping[str, float], config: Config) -> Verdict:
+    return Verdict.of(
         m["kernel/sampled/test"],
         m["kernel/sampled/test"] >= 0.94,
         f"exact kernel: {m['kernel/exact/test']:.4f}; product kernel {m['kernel/product/test']:.3f}",
     )
 
 
-def _separates(m: Mapping[str, float]) -> tuple[float, bool, str]:
+def _separates(m: Mapping[str, float], config: Config) -> Verdict:
     worst = m["kernel/exact/worst_training"]
-    return worst, worst == 1.0, "smallest training accuracy of all sets, exact kernel, hard margin"
+    return Verdict.of(worst, worst == 1.0, "smallest training accuracy of all sets, exact kernel, hard margin")
 
 
-def _shots(m: Mapping[str, float]) -> tuple[float, bool, str]:
+def _shots(m: Mapping[str, float], config: Config) -> Verdict:
     slope = m["shots/exponent"]
-    return (
+    return Verdict.of(
         slope,
         abs(slope + 0.5) <= 0.05,
         "fitted exponent of the kernel's error in operator norm over the number of shots",
     )
 
 
-def _mitigation(m: Mapping[str, float]) -> tuple[float, bool, str]:
+def _mitigation(m: Mapping[str, float], config: Config) -> Verdict:
     ratio = m["noise/raw"] / m["noise/mitigated"]
-    return ratio, ratio >= 2, f"mean error of kernel entries {m['noise/raw']:.3g} becomes {m['noise/mitigated']:.3g}"
+    return Verdict.of(
+        ratio, ratio >= 2, f"mean error of kernel entries {m['noise/raw']:.3g} becomes {m['noise/mitigated']:.3g}"
+    )
 
 
 CLAIMS = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bitket.runs.study import Claim, NotTested, Paper
+from bitket.runs import Claim, Paper, Verdict
 
 if TYPE_CHECKING:
     from bitket.runs import Run
@@ -60,46 +60,48 @@ SCALES = {
 }
 
 
-def _exact_energy(m: Mapping[str, float]) -> tuple[float, bool, str]:
+def _exact_energy(m: Mapping[str, float], config: Config) -> Verdict:
     worst = m["vqe_worst_energy"]
-    return (
+    return Verdict.of(
         worst,
         -1 - 1e-9 <= worst <= -1 + 1e-6,
         f"the highest of all optimised energies; exact is -1, {m['vqe_runs']:.0f} runs",
     )
 
 
-def _network_near(m: Mapping[str, float]) -> tuple[float, bool, str]:
+def _network_near(m: Mapping[str, float], config: Config) -> Verdict:
     error, raw = m["exact/wide/optimised/Neural"], m["exact/wide/optimised/raw"]
-    return (
+    return Verdict.of(
         error,
         error <= raw / 3,
         f"median error at zero noise; at the lowest noise it is {raw:.3g} without mitigation",
     )
 
 
-def _network_best(m: Mapping[str, float]) -> tuple[float, bool, str]:
+def _network_best(m: Mapping[str, float], config: Config) -> Verdict:
     rivals = {k: m[f"exact/wide/optimised/{k}"] for k in ("Linear", "Polynomial", "Richardson", "Exponential")}
     best = min(rivals, key=lambda k: rivals[k])
     error = m["exact/wide/optimised/Neural"]
-    return error, error < rivals[best], f"the best formula here is {best} with a median error of {rivals[best]:.3g}"
+    return Verdict.of(
+        error, error < rivals[best], f"the best formula here is {best} with a median error of {rivals[best]:.3g}"
+    )
 
 
-def _network_shots(m: Mapping[str, float]) -> tuple[float, bool, str]:
+def _network_shots(m: Mapping[str, float], config: Config) -> Verdict:
     error, rival = m["shots1024/wide/optimised/Neural"], m["shots1024/wide/optimised/Richardson"]
     others = ", ".join(f"{k} {m[f'shots1024/wide/optimised/{k}']:.3g}" for k in ("Linear", "Exponential"))
-    return (
+    return Verdict.of(
         error,
         error <= rival,
         f"median error from 1024 shots a level; Richardson through all levels has {rival:.3g}, {others}",
     )
 
 
-def _learned(m: Mapping[str, float]) -> tuple[float, bool, str]:
+def _learned(m: Mapping[str, float], config: Config) -> Verdict:
     if m["learned/circuits"] < 100:
-        raise NotTested(f"{m['learned/circuits']:.0f} training circuits; at least 100 are needed")
+        return Verdict.untested(f"{m['learned/circuits']:.0f} training circuits; at least 100 are needed")
     error, raw = m["learned/mitigated"], m["learned/raw"]
-    return (
+    return Verdict.of(
         error,
         error <= 0.5 * raw,
         f"mean error on unseen circuits; {raw:.3g} without mitigation, {m['learned/exponential']:.3g} by an exponential",

@@ -1,0 +1,198 @@
+"""``bitket reproduce``: many studies, each in a process of its own, on this machine or on a Ray cluster, and a scoreboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bitket.cli.catalogue import Json
+from bitket.cli.console import STYLES, console
+from bitket.cli.run import Out, Seed, new_id, newest
+
+__all__ = ["Job", "register"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One study to run: how the command line calls it, its key, and where it runs."""
+
+    name: str
+    key: str
+    folder: Path
+    scale: str
+    seed: int
+
+    def command(self, out: Path, *, resume: bool = False) -> list[str]:
+        """The process that runs it, into ``out``."""
+        verb = [sys.executable, "-m", "bitket", "run", self.name, self.folder.name, "--out", str(out)]
+        return [*verb, "--scale", self.scale, "--seed", str(self.seed), *(["--resume"] if resume else [])]
+
+    def outcome(self, failure: str = "") -> dict[str, Any]:
+        """Its row of the scoreboard, from its folder; ``failure`` where it has not left a result."""
+        row = {"study": self.key, "folder": str(self.folder), "title": self.key, "claims": {}, "seconds": 0.0}
+        try:
+            result = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+            extras = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return row | {"error": failure or "it left no result"}
+        words = [claim["verdict"] for claim in result["claims"]]
+        claims = {word: words.count(word) for word in STYLES}
+        return row | {"title": extras["paper"]["title"], "claims": claims, "seconds": result["seconds"], "error": ""}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command()(reproduce)
+
+
+def reproduce(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[STUDY]...", help="Studies; all of them if none is named.")
+    ] = None,
+    scale: Annotated[str, typer.Option(help="quick (about 30 s each) or full (the papers' settings).")] = "quick",
+    seed: Seed = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Studies at a time on this machine; they share its cores.")] = 1,
+    ray: Annotated[str, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster instead.")] = "",
+    out: Out = Path("runs"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the newest runs of this scale and seed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Rerun many papers and print a scoreboard. Example: bitket reproduce --jobs 2"""
+    from bitket import studies
+    from bitket.report import write_index
+
+    write_index(out / "index.html", [])  # before any work: the folder can be written
+    name = new_id()
+    todo = []
+    for study in names or studies.keys():
+        known = study in studies.keys()  # noqa: SIM118 - a function, not a dict
+        key = study if known else studies.load(study).key
+        last = _resumable(out / key, scale, seed) if resume else None
+        todo.append(Job(study, key, last or out / key / name, scale, seed))
+    finished = [job for job in todo if (job.folder / "result.json").exists()]
+    todo = [job for job in todo if job not in finished]
+    rows = [job.outcome() for job in finished]
+    if ray:
+        from bitket.cli.cluster import on_cluster
+
+        outcomes: Iterable[dict[str, Any]] = on_cluster(ray, todo)
+    else:
+        outcomes = _on_this_machine(todo, jobs)
+    page = write_index(out / "index.html", rows)
+    for row in _shown(outcomes, len(todo), quiet=as_json):
+        rows.append(row)
+        rows.sort(key=lambda row: row["study"])
+        write_index(page, rows)
+    if as_json:
+        print(json.dumps(rows))
+    else:
+        _print_scoreboard(rows)
+        print(f"\nreports: {page}")
+    if any(row["error"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _resumable(folder: Path, scale: str, seed: int) -> Path | None:
+    last = newest(folder)
+    if last is None:
+        return None
+    header = json.loads((last / "config.json").read_text(encoding="utf-8"))
+    return last if (header["scale"], header["seed"]) == (scale, seed) else None
+
+
+def _on_this_machine(todo: list[Job], jobs: int) -> Iterator[dict[str, Any]]:
+    """Outcomes as they come; a process that fails or is killed is one outcome and touches no other."""
+    threads = str(max(1, len(os.sched_getaffinity(0)) // jobs)) if hasattr(os, "sched_getaffinity") else "1"
+    environment = {"OMP_NUM_THREADS": threads} | os.environ
+    waiting, running = list(todo), dict[Job, subprocess.Popen[bytes]]()
+    with ExitStack() as files:
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    job = waiting.pop(0)
+                    job.folder.mkdir(parents=True, exist_ok=True)
+                    log = files.enter_context((job.folder / "output.txt").open("ab"))
+                    command = job.command(job.folder.parent.parent, resume=(job.folder / "config.json").exists())
+                    running[job] = subprocess.Popen(
+                        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+                    )
+                    yield {"started": job.key}
+                for job, process in list(running.items()):
+                    if process.poll() is not None:
+                        del running[job]
+                        yield job.outcome(failure_of(process.returncode, (job.folder / "output.txt").read_bytes()))
+                time.sleep(0.05)
+        finally:
+            for process in running.values():
+                process.terminate()
+            for process in running.values():
+                process.wait()
+
+
+def failure_of(status: int, output: bytes) -> str:
+    """One line that says why a study's process failed: what it said last, or how it ended."""
+    if status < 0:
+        return f"killed by signal {-status}"
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if status and lines else f"ended with status {status}"
+
+
+def _shown(outcomes: Iterable[dict[str, Any]], total: int, *, quiet: bool) -> Iterator[dict[str, Any]]:
+    """Pass on finished rows; show on a terminal what runs, and elsewhere a line for each that has ended."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    screen = Console(stderr=True, highlight=False)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=True, disable=quiet or not screen.is_terminal) as display:
+        overall = display.add_task("studies", total=total)
+        tasks = {}
+        for row in outcomes:
+            if "started" in row:
+                tasks[row["started"]] = display.add_task(row["started"], total=None)
+                continue
+            if row["study"] in tasks:
+                display.remove_task(tasks.pop(row["study"]))
+            display.advance(overall)
+            if not quiet:
+                print(_line(row), flush=True, file=sys.stderr)
+            yield row
+
+
+def _line(row: dict[str, Any]) -> str:
+    if row["error"]:
+        return f"{row['study']}: failed: {row['error']} (see {row['folder']}/output.txt)"
+    return (
+        f"{row['study']}: {', '.join(f'{n} {word}' for word, n in row['claims'].items() if n)} ({row['seconds']:.1f} s)"
+    )
+
+
+def _print_scoreboard(rows: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("study", box=None, pad_edge=False)
+    for word, style in STYLES.items():
+        table.add_column(word, justify="right", style=style)
+    table.add_column("seconds", justify="right")
+    table.add_column("")
+    for row in rows:
+        cells = [str(row["claims"].get(word, "")) for word in STYLES]
+        failed = f"[red]failed: {escape(row['error'])}[/red]" if row["error"] else ""
+        table.add_row(row["study"], *cells, f"{row['seconds']:.1f}" if not failed else "", failed)
+    table.add_section()
+    totals = [str(sum(row["claims"].get(word, 0) for row in rows)) for word in STYLES]
+    table.add_row("[bold]all[/bold]", *totals, f"{sum(row['seconds'] for row in rows):.1f}", "")
+    console().print(table)
