@@ -29,10 +29,16 @@ class _Plan:
 
     forward: Any
     backward: Any
-    slots: torch.Tensor
-    """Slot of each row of cosines and sines; -1 for constants."""
-    factors: torch.Tensor
     constants: torch.Tensor
+    """Half angle of each row of cosines and sines, zero where it is symbolic, ``[rows, 1]``."""
+    symbolic: torch.Tensor
+    """The rows with a symbolic angle."""
+    slots: torch.Tensor
+    """Their slots."""
+    factors: torch.Tensor
+    """What multiplies the slots' angles, ``[symbolic rows, 1]``."""
+    shared: bool
+    """Whether a slot stands in several rows."""
 
 
 def adjoint_values(
@@ -59,11 +65,8 @@ class _Batched(torch.autograd.Function):
             2.2 * padded * float(1 << num_qubits) * 2 * angles.element_size(),
             f"states of {num_qubits} qubits for {count} samples",
         )
-        rows = plan.constants.to(angles.dtype).unsqueeze(1).repeat(1, padded)
-        symbolic = plan.slots >= 0
-        if bool(symbolic.any()):
-            chosen = angles.detach().T[plan.slots[symbolic]] * plan.factors[symbolic].to(angles.dtype).unsqueeze(1)
-            rows[symbolic, :count] = chosen / 2
+        rows = plan.constants.to(angles.dtype).expand(-1, padded).contiguous()
+        rows[plan.symbolic, :count] = angles.detach().T[plan.slots] * (plan.factors.to(angles.dtype) / 2)
         cosines, sines = torch.cos(rows), torch.sin(rows)
         psi = torch.empty(padded // lanes, 2, 1 << num_qubits, lanes, dtype=angles.dtype)
         values = torch.zeros(targets, padded, dtype=angles.dtype)
@@ -80,12 +83,15 @@ class _Batched(torch.autograd.Function):
         plan, padded, count = ctx.plan, ctx.padded, upstream.shape[0]
         weights = torch.zeros(upstream.shape[1], padded, dtype=upstream.dtype)
         weights[:, :count] = upstream.T
-        rows = torch.zeros(len(plan.slots), padded, dtype=upstream.dtype)
+        rows = torch.empty(len(plan.constants), padded, dtype=upstream.dtype)
         native.threads()
         native.core.batch_backward(plan.backward, padded, cosines, sines, psi, weights, rows)
-        symbolic = plan.slots >= 0
-        scaled = rows[symbolic, :count] * plan.factors[symbolic].to(rows.dtype).unsqueeze(1)
-        gradient = torch.zeros(ctx.width, count, dtype=rows.dtype).index_add_(0, plan.slots[symbolic], scaled)
+        scaled = rows[plan.symbolic, :count] * plan.factors.to(rows.dtype)
+        gradient = torch.zeros(ctx.width, count, dtype=rows.dtype)
+        # Adding starts torch's threads even for a few rows, which costs more than all the rest: copy where copying will do.
+        gradient = (
+            gradient.index_add_(0, plan.slots, scaled) if plan.shared else gradient.index_copy_(0, plan.slots, scaled)
+        )
         return gradient.T, None, None, None
 
 
@@ -115,9 +121,20 @@ def _make_plan(rotations: RotationProgram, observables: Sequence[PauliSum]) -> _
                 np.array(coefficients, dtype=float),
             )
         )
-    slots = torch.tensor([slot for slot, _ in rows], dtype=torch.int64)
-    factors = torch.tensor([factor for _, factor in rows], dtype=torch.float64)
-    return _Plan(plans[0], plans[1], slots, factors, torch.where(slots < 0, factors / 2, 0.0))
+    pairs = list(rows)
+    symbolic = [k for k, (slot, _) in enumerate(pairs) if slot >= 0]
+    slots = [pairs[k][0] for k in symbolic]
+    return _Plan(
+        plans[0],
+        plans[1],
+        torch.tensor([[0.0 if slot >= 0 else factor / 2] for slot, factor in pairs], dtype=torch.float64).reshape(
+            -1, 1
+        ),
+        torch.tensor(symbolic, dtype=torch.int64),
+        torch.tensor(slots, dtype=torch.int64),
+        torch.tensor([[pairs[k][1]] for k in symbolic], dtype=torch.float64).reshape(-1, 1),
+        len(set(slots)) < len(slots),
+    )
 
 
 def _blocks(turns: Sequence[Turn], rows: Sequence[int], n: int, bits: int) -> tuple[list[list[int]], list[list[int]]]:

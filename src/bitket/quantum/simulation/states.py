@@ -122,9 +122,9 @@ def without_final_measurements(circuit: Circuit, what: str) -> Circuit:
     InvalidInput
         A measurement, reset or condition stands before the last gate.
     """
-    if circuit.is_unitary:
-        return circuit
     cached = circuit._cache.get("unitary part")
+    if cached is None and circuit.is_unitary:
+        cached = circuit._cache["unitary part"] = circuit
     if cached is None:
         instructions = list(circuit)
         while instructions and instructions[-1].name in ("measure", "barrier") and instructions[-1].condition is None:
