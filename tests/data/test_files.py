@@ -141,6 +141,7 @@ def test_image_folders(tmp_path):
     (tmp_path / "light" / "1.png").write_bytes(b"broken")
     with pytest.raises(InvalidInput, match=r"1\.png: not an image"):
         load(str(tmp_path))
+    (tmp_path / "light" / "1.png").unlink()
     with pytest.raises(InvalidInput, match="at least 1 x 1"):
         load(str(tmp_path), height=0)
     (tmp_path / "none").mkdir()

@@ -9,6 +9,7 @@ one call where f is batched.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,19 @@ import numpy as np
 
 from bitket.learning.minimize import Array, Iterative, Objective, OptimiserError, State
 
-__all__ = ["AQGD"]
+__all__ = ["AQGD", "half_differences"]
+
+
+def half_differences(many: Callable[[Array], Array], x: Array) -> tuple[float, Array]:
+    """Value at a point ``[P]`` and ``½ (f(x + π/2 e_j) - f(x - π/2 e_j))``, ``[P]``, from one call of 2P + 1 points.
+
+    >>> value, slopes = half_differences(lambda points: np.sin(points).sum(axis=1), np.array([0.0, np.pi / 3]))
+    >>> slopes.round(12)
+    array([1. , 0.5])
+    """
+    shift = np.eye(x.size) * (np.pi / 2)
+    values = many(np.concatenate([x[None], x + shift, x - shift]))
+    return float(values[0]), (values[1 : x.size + 1] - values[x.size + 1 :]) / 2
 
 
 @dataclass(frozen=True)
@@ -87,9 +100,7 @@ class AQGD(Iterative):
     def _value_and_gradient(self, f: Objective, x: Array) -> tuple[float, Array]:
         if self.mode == "exact":
             return f.value_and_gradient(x)
-        shift = np.eye(x.size) * (np.pi / 2)
-        values = f.many(np.concatenate([x[None], x + shift, x - shift]))
-        return float(values[0]), (values[1 : x.size + 1] - values[x.size + 1 :]) / 2
+        return half_differences(f.many, x)
 
     def _iterate(self, f: Objective, state: State, generator: np.random.Generator | None) -> str:
         x, nit = state["x"], state["nit"]

@@ -6,6 +6,7 @@ from it replays them instead of evaluating, and so walks the same path: these me
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -78,6 +79,8 @@ class Replayed(Optimiser):
                     "gradients": np.array(slopes).reshape(-1, start.size),
                     "start": start,
                 }
+                if generator is not None:  # for values that are drawn with it
+                    report["generator"] = json.dumps(generator.bit_generator.state)
                 if callback(report):
                     reason = "stopped by the callback"
                     raise _Stop
