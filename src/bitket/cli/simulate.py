@@ -28,6 +28,9 @@ def simulate(
         list[str] | None, typer.Option("--param", help="NAME=VALUE of an input parameter; may repeat.")
     ] = None,
     noise: Annotated[str, typer.Option(help="depolarizing:P1[,P2], or a JSON file written by NoiseModel.")] = "",
+    device: Annotated[
+        str, typer.Option(help="Compile for a device and use its noise: a name, such as manila, or a JSON file.")
+    ] = "",
     gradient: Annotated[
         bool, typer.Option("--gradient", help="Also derivatives of the observables for the parameters.")
     ] = False,
@@ -105,26 +108,32 @@ def _parameters(pairs: list[str] | None, circuit: Any) -> dict[str, float]:
 def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any, dict[str, Any], Any]:
     """The circuit compiled for a device and cut to the qubits it uses, operators moved with them, and the noise there."""
     from bitket.algebra import PauliSum
+    from bitket.quantum.circuits import Circuit
     from bitket.quantum.noise import Device
 
+    for text, o in operators.items():
+        if o.num_qubits != circuit.num_qubits:
+            raise InvalidInput(
+                f"--observable {text}: it is on {o.num_qubits} qubits, the circuit has {circuit.num_qubits}"
+            )
     machine = Device(name)
     if not any(i.name == "measure" for i in circuit):
         circuit = circuit.copy().measure_all()
-    compiled, place = machine.compile(circuit)
-    used = sorted({q for i in compiled for q in i.qubits if i.name != "barrier"} | set(place))
+    compiled, place = machine.compile(circuit.remove_barriers())
+    used = sorted({q for i in compiled for q in i.qubits} | set(place))
     number = {q: k for k, q in enumerate(used)}
-    small = compiled.remove_barriers().remap([number.get(q, 0) for q in range(compiled.num_qubits)], len(used))
-    moved = {
-        text: PauliSum.from_masks(
-            len(used),
-            [
-                (c, *(sum(1 << number[place[q]] for q in range(o.num_qubits) if mask >> q & 1) for mask in (x, z)))
-                for c, x, z in o.masks()
-            ],
-        )
+    small = Circuit(len(used), compiled.num_clbits, circuit.name)
+    for i in compiled:
+        small.append(i.operation, [number[q] for q in i.qubits], i.clbits, i.condition)
+
+    def moved(mask: int) -> int:
+        return sum(1 << number[q] for k, q in enumerate(place) if mask >> k & 1)
+
+    there = {
+        text: PauliSum.from_masks(len(used), [(c, moved(x), moved(z)) for c, x, z in o.masks()])
         for text, o in operators.items()
     }
-    return small, moved, machine.noise_model(used)
+    return small, there, machine.noise_model(used)
 
 
 def _noise(text: str) -> Any:

@@ -271,7 +271,7 @@ def amplitude_damping(gamma: float, excited: float = 0.0) -> Channel:
     keep = math.sqrt(1 - gamma)
     down = np.array([[[1, 0], [0, keep]], [[0, math.sqrt(gamma)], [0, 0]]], dtype=complex) * math.sqrt(1 - excited)
     up = np.array([[[keep, 0], [0, 1]], [[0, 0], [math.sqrt(gamma), 0]]], dtype=complex) * math.sqrt(excited)
-    return Channel(np.concatenate([down, up])) if excited else Channel(down)
+    return Channel(np.asarray(np.concatenate([down, up]) if excited else down, dtype=complex))
 
 
 def phase_damping(lam: float) -> Channel:
