@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from bitket.algebra import PauliSum
 from bitket.data.devices import Calibration, load_calibration
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.circuits.random import random_circuit
-from bitket.quantum.noise import Device, NoiseError
-from bitket.quantum.simulation import density_matrix, sample, statevector
+from bitket.quantum.noise import Device, NoiseError, NoiseModel
+from bitket.quantum.simulation import density_matrix, expectation, sample, statevector
 
 MINE = {
     "name": "mine",
@@ -59,6 +60,13 @@ def test_a_device_can_be_sampled():
     assert 0.005 < wrong < 0.2
     density = density_matrix(compiled, noise=device.noise_model())
     assert float(torch.einsum("ii->", density).real) == pytest.approx(1)
+
+
+def test_final_measurements_do_not_disturb_expectations():
+    noise = NoiseModel.depolarizing(0.01)
+    ghz = Circuit(2, 2).h(0).cx(0, 1)
+    x = PauliSum.parse("XX")
+    assert float(expectation(ghz.copy().measure_all(), x, noise=noise)) == float(expectation(ghz, x, noise=noise)) > 0.9
 
 
 def test_bad_input_is_named(tmp_path):

@@ -139,8 +139,7 @@ def _evaluate(
         raise InvalidInput("gradient 'backprop' cannot pass through shots: use 'parameter_shift'")
     if device is None:
         device = next((t.device for t in (weights, inputs) if isinstance(t, torch.Tensor)), torch.device("cpu"))
-    if noise is None:
-        circuit = without_final_measurements(circuit, "expectation")
+    circuit = without_final_measurements(circuit, "expectation", unitary=noise is None)
     program, angles = program_and_angles(circuit, weights, inputs, dtype, torch.device(device), noise)
     errors: list[torch.Tensor] = []
     compiled = native.core is not None and angles.device.type == "cpu"

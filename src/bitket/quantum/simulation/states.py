@@ -114,27 +114,24 @@ def probabilities(circuit: Circuit, weights: Any = None, inputs: Any = None, **o
     return state.real**2 + state.imag**2
 
 
-def without_final_measurements(circuit: Circuit, what: str) -> Circuit:
-    """The circuit up to its final measurements.
+def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = True) -> Circuit:
+    """The circuit up to its final measurements (cached on it).
 
     Raises
     ------
     InvalidInput
-        A measurement, reset or condition stands before the last gate.
+        With ``unitary``, where a measurement, reset or condition stands before the last gate.
     """
-    cached = circuit._cache.get("unitary part")
-    if cached is None and circuit.is_unitary:
-        cached = circuit._cache["unitary part"] = circuit
-    if cached is None:
+    key = "without final measurements"
+    if key not in circuit._cache:
         instructions = list(circuit)
         while instructions and instructions[-1].name in ("measure", "barrier") and instructions[-1].condition is None:
             instructions.pop()
-        for i in instructions:
-            if i.condition is not None or (i.gate is None and i.name != "barrier"):
-                raise InvalidInput(
-                    f"{what}: the circuit has a {'condition' if i.condition else i.name} before its last gate; "
-                    "use sample or density_matrix"
-                )
-        cached = circuit._derive(instructions)
-        circuit._cache["unitary part"] = cached
-    return cached
+        circuit._cache[key] = circuit._derive(instructions) if len(instructions) < len(circuit) else circuit
+    body: Circuit = circuit._cache[key]
+    if unitary and not body.is_unitary:
+        i = next(i for i in body if i.condition is not None or (i.gate is None and i.name != "barrier"))
+        raise InvalidInput(
+            f"{what}: the circuit has a {'condition' if i.condition else i.name} before its last gate; use sample or density_matrix"
+        )
+    return body
