@@ -124,10 +124,17 @@ def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = T
     """
     key = "without final measurements"
     if key not in circuit._cache:
-        instructions = list(circuit)
-        while instructions and instructions[-1].name in ("measure", "barrier") and instructions[-1].condition is None:
-            instructions.pop()
-        circuit._cache[key] = circuit._derive(instructions) if len(instructions) < len(circuit) else circuit
+        kept, used = [], set()
+        for i in reversed(list(circuit)):  # a measurement is final if nothing later touches its qubit or reads its bit
+            bits = {("q", q) for q in i.qubits} | {
+                ("c", c) for c in (*i.clbits, *(i.condition.clbits if i.condition else ()))
+            }
+            if i.name == "measure" and i.condition is None and not bits & used:
+                continue
+            if i.name != "barrier":
+                used |= bits
+            kept.append(i)
+        circuit._cache[key] = circuit._derive(reversed(kept)) if len(kept) < len(circuit) else circuit
     body: Circuit = circuit._cache[key]
     if unitary and not body.is_unitary:
         i = next(i for i in body if i.condition is not None or (i.gate is None and i.name != "barrier"))
