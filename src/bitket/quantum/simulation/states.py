@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from bitket.errors import InvalidInput
-from bitket.quantum.circuits import Circuit
+from bitket.quantum.circuits import Circuit, Instruction
 from bitket.quantum.simulation import memory, twin
 from bitket.quantum.simulation.program import Program, lower
 
@@ -124,7 +124,8 @@ def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = T
     """
     key = "without final measurements"
     if key not in circuit._cache:
-        kept, used = [], set()
+        kept: list[Instruction] = []
+        used: set[tuple[str, int]] = set()
         for i in reversed(list(circuit)):  # a measurement is final if nothing later touches its qubit or reads its bit
             bits = {("q", q) for q in i.qubits} | {
                 ("c", c) for c in (*i.clbits, *(i.condition.clbits if i.condition else ()))
