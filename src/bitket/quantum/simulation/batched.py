@@ -2,7 +2,8 @@
 
 A circuit is planned once: as Pauli rotations (see `rotations`), gathered into blocks whose X masks span at most three directions, so
 that eight amplitudes are loaded once for all rotations of a block. A rotation may overtake those it commutes with. Samples are the
-lanes of the registers. Memory: one state a sample for the walk back (8 · 2^n bytes in single precision), whatever the depth.
+lanes of the registers. Angles that are affine in the parameters are computed, and their gradient is summed, in the core itself; others
+by torch. Memory: one state a sample for the walk back (8 · 2^n bytes in single precision), whatever the depth.
 """
 
 from __future__ import annotations
@@ -16,125 +17,222 @@ import numpy as np
 import torch
 
 from bitket.algebra import PauliSum
+from bitket.quantum.circuits import ParameterError
 from bitket.quantum.simulation import memory, native
 from bitket.quantum.simulation.program import Program
 from bitket.quantum.simulation.rotations import RotationProgram, Turn, to_rotations
 
-__all__ = ["adjoint_values"]
+__all__ = ["adjoint_values", "values_at_angles"]
 
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """A program and its observables, ready for the core: forward blocks of three directions, backward blocks of two."""
-
-    forward: Any
-    backward: Any
-    constants: torch.Tensor
-    """Half angle of each row of cosines and sines, zero where it is symbolic, ``[rows, 1]``."""
-    symbolic: torch.Tensor
-    """The rows with a symbolic angle."""
-    slots: torch.Tensor
-    """Their slots."""
-    factors: torch.Tensor
-    """What multiplies the slots' angles, ``[symbolic rows, 1]``."""
-    shared: bool
-    """Whether a slot stands in several rows."""
+_PLANS = 16  # kept for each program: a loop that makes a new observable each time must not fill the memory
+_SPARE_BYTES = 1 << 26
 
 
 def adjoint_values(
-    program: Program, angles: torch.Tensor, observables: Sequence[PauliSum], dtype: torch.dtype
+    program: Program, weights: torch.Tensor | None, inputs: torch.Tensor | None, observables: Sequence[PauliSum]
 ) -> torch.Tensor:
-    """Expectation values ``[..., m]`` of a unitary program for angles ``[..., S]``, with the adjoint gradient."""
-    rotations = program.cache("rotations", lambda: to_rotations(program))
-    key = ("batch plan", tuple(id(o) for o in observables))
-    # The observables are kept beside the plan so that their ids stay theirs.
-    plan, _ = program.cache(key, lambda: (_make_plan(rotations, observables), tuple(observables)))
-    batch = angles.shape[:-1]
-    flat = angles.reshape(math.prod(batch), angles.shape[-1]).to(dtype)
-    values = _Batched.apply(flat, plan, program.num_qubits, len(observables))
-    return values.reshape(*batch, len(observables))
+    """Expectation values ``[..., m]`` of a unitary program, with the adjoint gradient for weights and inputs.
+
+    Parameters
+    ----------
+    weights, inputs
+        ``[..., number of weights]`` and ``[..., number of inputs]`` of one precision; leading shapes broadcast.
+
+    Raises
+    ------
+    ParameterError
+        A shape does not fit, or a value is not finite.
+    """
+    if program.affine is None:
+        return values_at_angles(program, program.angles(weights, inputs), observables)
+    program.check(weights, inputs)
+    return _run(_plan(program, observables, by_angle=False), weights, inputs)
+
+
+def values_at_angles(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
+    """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
+    return _run(_plan(program, observables, by_angle=True), None, angles)
+
+
+def _run(plan: _Plan, weights: torch.Tensor | None, inputs: torch.Tensor | None) -> torch.Tensor:
+    """Brings leading shapes to one axis, or none where all samples share the values."""
+    shapes = [v.shape[:-1] for v in (weights, inputs) if v is not None]
+    batch = torch.broadcast_shapes(*shapes) if shapes else torch.Size()
+    count = math.prod(batch)
+
+    def flat(v: torch.Tensor | None) -> torch.Tensor | None:
+        if v is None or v.ndim == 1 or (v.ndim == 2 and v.shape[:-1] == batch):
+            return v
+        if v.numel() == v.shape[-1]:
+            return v.reshape(-1)
+        return v.expand(*batch, v.shape[-1]).reshape(count, v.shape[-1])
+
+    values = _Batched.apply(flat(weights), flat(inputs), plan, count)
+    return values if len(batch) == 1 else values.reshape(*batch, plan.num_targets)
+
+
+class _Lease:
+    """Memory for the states of one call, given to the next one when the graph that needs it is gone: fresh pages cost more than a
+    small circuit."""
+
+    spare: list[torch.Tensor] = []  # noqa: RUF012 (shared by all on purpose)
+
+    def __init__(self, num_bytes: int) -> None:
+        kept = self.spare.pop() if self.spare else None
+        self.memory = kept if kept is not None and len(kept) >= num_bytes else torch.empty(num_bytes, dtype=torch.uint8)
+
+    def __del__(self) -> None:
+        if len(self.memory) <= _SPARE_BYTES and not self.spare:
+            self.spare.append(self.memory)
 
 
 class _Batched(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, angles: torch.Tensor, plan: _Plan, num_qubits: int, targets: int) -> torch.Tensor:
-        lanes = 16 if angles.dtype == torch.float32 else 8
-        count = angles.shape[0]
-        padded = -(-count // lanes) * lanes
+    def forward(
+        ctx: Any, weights: torch.Tensor | None, inputs: torch.Tensor | None, plan: _Plan, count: int
+    ) -> torch.Tensor:
+        given = weights if weights is not None else inputs
+        dtype = torch.float64 if given is None else given.dtype
+        weights, inputs = (None if v is None else v.contiguous() for v in (weights, inputs))
+        lanes, item = (16, 4) if dtype == torch.float32 else (8, 8)
+        lease = None
+        if any(ctx.needs_input_grad):
+            num_bytes = -(-count // lanes) * lanes * (2 * item << plan.num_qubits)
+            memory.require(1.1 * num_bytes, f"states of {plan.num_qubits} qubits for {count} samples")
+            lease = _Lease(num_bytes)
         memory.require(
-            2.2 * padded * float(1 << num_qubits) * 2 * angles.element_size(),
-            f"states of {num_qubits} qubits for {count} samples",
+            native.threads() * lanes * 4.2 * (item << plan.num_qubits), f"states of {plan.num_qubits} qubits"
         )
-        rows = plan.constants.to(angles.dtype).expand(-1, padded).contiguous()
-        rows[plan.symbolic, :count] = angles.detach().T[plan.slots] * (plan.factors.to(angles.dtype) / 2)
-        cosines, sines = torch.cos(rows), torch.sin(rows)
-        psi = torch.empty(padded // lanes, 2, 1 << num_qubits, lanes, dtype=angles.dtype)
-        values = torch.zeros(targets, padded, dtype=angles.dtype)
-        native.threads()
-        native.core.batch_forward(plan.forward, padded, cosines, sines, psi, values)
-        ctx.plan, ctx.padded, ctx.width = plan, padded, angles.shape[1]
-        ctx.save_for_backward(cosines, sines, psi)
-        return values[:, :count].T.contiguous()
+        values = torch.empty(count, plan.num_targets, dtype=dtype)
+        run = plan.core.forward32 if dtype == torch.float32 else plan.core.forward64
+        finite = run(
+            count,
+            _each(weights),
+            _each(inputs),
+            _at(weights),
+            _at(inputs),
+            lease.memory.data_ptr() if lease else 0,
+            _at(values),
+        )
+        if not finite:
+            raise ParameterError("weights or inputs have values that are not finite")
+        ctx.plan, ctx.lease, ctx.count = plan, lease, count
+        ctx.save_for_backward(weights, inputs)
+        return values
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
-        cosines, sines, psi = ctx.saved_tensors
-        plan, padded, count = ctx.plan, ctx.padded, upstream.shape[0]
-        weights = torch.zeros(upstream.shape[1], padded, dtype=upstream.dtype)
-        weights[:, :count] = upstream.T
-        rows = torch.empty(len(plan.constants), padded, dtype=upstream.dtype)
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None]:
+        weights, inputs = ctx.saved_tensors
+        upstream = upstream.contiguous()
+        to_weights, to_inputs = (None if v is None else torch.empty_like(v) for v in (weights, inputs))
         native.threads()
-        native.core.batch_backward(plan.backward, padded, cosines, sines, psi, weights, rows)
-        scaled = rows[plan.symbolic, :count] * plan.factors.to(rows.dtype)
-        gradient = torch.zeros(ctx.width, count, dtype=rows.dtype)
-        # Adding starts torch's threads even for a few rows, which costs more than all the rest: copy where copying will do.
-        gradient = (
-            gradient.index_add_(0, plan.slots, scaled) if plan.shared else gradient.index_copy_(0, plan.slots, scaled)
+        run = ctx.plan.core.backward32 if upstream.dtype == torch.float32 else ctx.plan.core.backward64
+        run(
+            ctx.count,
+            _each(weights),
+            _each(inputs),
+            _at(weights),
+            _at(inputs),
+            ctx.lease.memory.data_ptr(),
+            _at(upstream),
+            _at(to_weights),
+            _at(to_inputs),
         )
-        return gradient.T, None, None, None
+        return to_weights, to_inputs, None, None
+
+
+def _each(values: torch.Tensor | None) -> bool:
+    return values is not None and values.ndim == 2
+
+
+def _at(values: torch.Tensor | None) -> int:
+    return 0 if values is None else values.data_ptr()
 
 
 # -- planning ---------------------------------------------------------------------------------------------------------
-def _make_plan(rotations: RotationProgram, observables: Sequence[PauliSum]) -> _Plan:
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """A program and its observables, ready for the core: forward blocks of three directions, backward blocks of two."""
+
+    core: Any
+    num_qubits: int
+    num_targets: int
+    observables: tuple[PauliSum, ...]
+    """Kept so that their ids stay theirs."""
+
+
+def _plan(program: Program, observables: Sequence[PauliSum], by_angle: bool) -> _Plan:
+    plans: dict[Any, _Plan] = program.cache("batch plans", dict)
+    key = (by_angle, *map(id, observables))
+    plan = plans.get(key)
+    if plan is None:
+        if len(plans) >= _PLANS:
+            plans.pop(next(iter(plans)))
+        plan = plans[key] = _make_plan(program, observables, by_angle)
+    return plan
+
+
+def _make_plan(program: Program, observables: Sequence[PauliSum], by_angle: bool) -> _Plan:
+    rotations: RotationProgram = program.cache("rotations", lambda: to_rotations(program))
     rows: dict[tuple[int, float], int] = {}
     index = [rows.setdefault((t.slot, t.factor), len(rows)) for t in rotations.turns]
-    terms, coefficients = [], []
-    for target, o in enumerate(observables):
-        for c, x, z in rotations.pull_back(o).simplify(0.0).masks():
-            terms.append([x, z, target, (x & z).bit_count() % 4])
-            coefficients.append(c.real)
+    constants, spans, parameters, coefficients = _links(program, list(rows), by_angle)
+    terms = [
+        (x, z, target, (x & z).bit_count() % 4, c.real)
+        for target, o in enumerate(observables)
+        for c, x, z in rotations.pull_back(o).simplify(0.0).masks()
+    ]
+    terms.sort(key=lambda term: term[0] != 0)
     n = rotations.num_qubits
-    plans = []
+    walks: list[Any] = []
     for most in (3, 2):
         bits = min(most, n)
         blocks, ops = _blocks(rotations.turns, index, n, bits)
-        plans.append(
-            native.core.BatchPlan(
-                n,
-                bits,
-                len(rows),
-                len(observables),
-                np.array(blocks, dtype=np.int64).reshape(-1, 13),
-                np.array(ops, dtype=np.int64).reshape(-1, 4),
-                np.array(terms, dtype=np.int64).reshape(-1, 4),
-                np.array(coefficients, dtype=float),
-            )
-        )
-    pairs = list(rows)
-    symbolic = [k for k, (slot, _) in enumerate(pairs) if slot >= 0]
-    slots = [pairs[k][0] for k in symbolic]
-    return _Plan(
-        plans[0],
-        plans[1],
-        torch.tensor([[0.0 if slot >= 0 else factor / 2] for slot, factor in pairs], dtype=torch.float64).reshape(
-            -1, 1
-        ),
-        torch.tensor(symbolic, dtype=torch.int64),
-        torch.tensor(slots, dtype=torch.int64),
-        torch.tensor([[pairs[k][1]] for k in symbolic], dtype=torch.float64).reshape(-1, 1),
-        len(set(slots)) < len(slots),
+        walks += [bits, _integers(blocks, 13), _integers(ops, 4)]
+    core = native.core.BatchPlan(
+        n,
+        0 if by_angle else len(program.weights),
+        len(program.slots) if by_angle else len(program.inputs),
+        len(observables),
+        *walks,
+        np.array(constants, dtype=float),
+        _integers(spans, 2),
+        _integers(parameters, 1),
+        np.array(coefficients, dtype=float),
+        _integers([t[:4] for t in terms], 4),
+        np.array([t[4] for t in terms], dtype=float),
     )
+    return _Plan(core, n, len(observables), tuple(observables))
+
+
+def _integers(rows: Sequence[Any], width: int) -> Any:
+    return np.array(rows, dtype=np.int64).reshape(-1, width)
+
+
+def _links(
+    program: Program, rows: Sequence[tuple[int, float]], by_angle: bool
+) -> tuple[list[float], list[tuple[int, int]], list[int], list[float]]:
+    """Half the angle of each row as a constant and links (parameter, coefficient): to the slots, or to weights and inputs."""
+    constants, spans = [], []
+    parameters: list[int] = []
+    coefficients: list[float] = []
+    for slot, factor in rows:
+        first, constant = len(parameters), factor / 2
+        if slot >= 0 and by_angle:
+            parameters.append(slot)
+            coefficients.append(factor / 2)
+            constant = 0.0
+        elif slot >= 0:
+            assert program.affine is not None
+            offset, matrix = program.affine
+            used = np.flatnonzero(matrix[:, slot])
+            parameters += used.tolist()
+            coefficients += (matrix[used, slot] * factor / 2).tolist()
+            constant = float(offset[slot]) * factor / 2
+        constants.append(constant)
+        spans.append((first, len(parameters)))
+    return constants, spans, parameters, coefficients
 
 
 def _blocks(turns: Sequence[Turn], rows: Sequence[int], n: int, bits: int) -> tuple[list[list[int]], list[list[int]]]:

@@ -27,9 +27,10 @@ from bitket.quantum.circuits import Circuit
 from bitket.quantum.simulation import batched, memory, native, observables, twin
 from bitket.quantum.simulation.density import run_density
 from bitket.quantum.simulation.gradients import Adjoint, parameter_shift
-from bitket.quantum.simulation.program import Noise, Program
+from bitket.quantum.simulation.program import Noise, Program, lower
 from bitket.quantum.simulation.shots import estimate
 from bitket.quantum.simulation.states import (
+    as_tensor,
     complex_dtype,
     program_and_angles,
     run_state,
@@ -139,16 +140,23 @@ def _evaluate(
         raise InvalidInput("gradient 'backprop' cannot pass through shots: use 'parameter_shift'")
     if device is None:
         device = next((t.device for t in (weights, inputs) if isinstance(t, torch.Tensor)), torch.device("cpu"))
-    circuit = without_final_measurements(circuit, "expectation", unitary=noise is None)
-    program, angles = program_and_angles(circuit, weights, inputs, dtype, torch.device(device), noise)
+    if noise is None:
+        circuit = without_final_measurements(circuit, "expectation")
+    device = torch.device(device)
+    compiled = native.core is not None and device.type == "cpu"
+    if gradient == "adjoint" and compiled:
+        complex_dtype(dtype)
+        w, x = as_tensor(weights, "weights", dtype, device), as_tensor(inputs, "inputs", dtype, device)
+        values = batched.adjoint_values(lower(circuit), w, x, listed)
+        return (values[..., 0] if single else values), None
+    program, angles = program_and_angles(circuit, weights, inputs, dtype, device, noise)
     errors: list[torch.Tensor] = []
-    compiled = native.core is not None and angles.device.type == "cpu"
 
     def exact(prog: Program, a: torch.Tensor) -> torch.Tensor:
         if noise is not None:
             return observables.density_values(run_density(prog, a, dtype), listed)
         if gradient != "backprop" and compiled:
-            return batched.adjoint_values(prog, a, listed, dtype)
+            return batched.values_at_angles(prog, a, listed)
         return observables.state_values(_states(prog, a, dtype), listed)
 
     def sampled(prog: Program, a: torch.Tensor) -> torch.Tensor:
@@ -161,7 +169,7 @@ def _evaluate(
 
     if gradient == "parameter_shift":
         values = parameter_shift(program, angles, sampled if shots is not None else exact)
-    elif gradient == "adjoint" and not compiled:
+    elif gradient == "adjoint":
         values = Adjoint.apply(angles, program, listed, complex_dtype(dtype))
     else:
         values = exact(program, angles)

@@ -117,6 +117,22 @@ class Program:
         """Whether the program has no channel, measurement, reset or condition."""
         return all(isinstance(op, Unitary | PauliRotation) and op.condition is None for op in self.ops)
 
+    def check(self, weights: torch.Tensor | None, inputs: torch.Tensor | None) -> None:
+        """Raises `ParameterError` if the shape of weights or inputs does not fit."""
+        for kind, names, values in (("weights", self.weights, weights), ("inputs", self.inputs, inputs)):
+            if values is None:
+                if names:
+                    raise ParameterError(f"the circuit has {len(names)} {kind}, none were given")
+            elif values.ndim == 0 or values.shape[-1] != len(names):
+                raise ParameterError(f"{kind} of shape {tuple(values.shape)}: the last axis must be {len(names)}")
+        if weights is not None and inputs is not None and min(weights.ndim, inputs.ndim) > 1:
+            for w, x in zip(reversed(weights.shape[:-1]), reversed(inputs.shape[:-1]), strict=False):
+                if w != x and 1 not in (w, x):
+                    raise ParameterError(
+                        f"weights of shape {tuple(weights.shape)} and inputs of shape {tuple(inputs.shape)}: "
+                        "all axes but the last must broadcast"
+                    )
+
     def angles(self, weights: torch.Tensor | None, inputs: torch.Tensor | None) -> torch.Tensor:
         """Angles of all slots, ``[..., S]``, differentiable.
 
@@ -132,17 +148,11 @@ class Program:
         """
         import torch
 
-        given = []
-        for kind, names, values in (("weights", self.weights, weights), ("inputs", self.inputs, inputs)):
-            if values is None:
-                if names:
-                    raise ParameterError(f"the circuit has {len(names)} {kind}, none were given")
-                continue
-            if values.ndim == 0 or values.shape[-1] != len(names):
-                raise ParameterError(f"{kind} of shape {tuple(values.shape)}: the last axis must be {len(names)}")
+        self.check(weights, inputs)
+        given = [values for values in (weights, inputs) if values is not None]
+        for values in given:
             if not bool(torch.isfinite(values).all()):
-                raise ParameterError(f"{kind} have values that are not finite")
-            given.append(values)
+                raise ParameterError("weights or inputs have values that are not finite")
         if not given:
             return torch.zeros(0, dtype=torch.float64)
         shape = torch.broadcast_shapes(*(g.shape[:-1] for g in given))

@@ -4,8 +4,8 @@
 
 namespace bitket {
 
-// One rotation exp(-i a/2 P) inside a block. `code` = mx | lz << D: P flips the block's local index by mx and has the sign
-// (-1)^|m & lz| on local index m; the sign on the block's base is (-1)^(sign + |base & z|). `row` is its row of cosines and sines.
+// One rotation exp(-i a/2 P) inside a block. `code` = mx | lz << bits: P flips the block's local index by mx and has the sign
+// (-1)^|m & lz| on local index m; the sign on the block's base is (-1)^(sign + |base & z|). `row` is its angle.
 struct BatchOp {
     uint64_t z;
     int32_t row;
@@ -13,12 +13,30 @@ struct BatchOp {
     int16_t sign;
 };
 
-// Amplitudes base ^ span(basis) are held in registers while the ops [first, last) act. `pivot` are the bits of the index that are
+// Amplitudes base ^ span(offsets) are held in registers while the ops [first, last) act. `pivot` are the bits of the index that are
 // zero in every base, in rising order.
 struct BatchBlock {
     uint64_t offset[8];  // the element of the span for each local index
     int32_t pivot[3];
     int32_t first, last;
+};
+
+// The program as blocks of at most `bits` directions, in order of time.
+struct BatchWalk {
+    int bits;
+    int num_blocks, num_ops;
+    const BatchBlock* blocks;
+    const BatchOp* ops;
+};
+
+// Half the angle of a row: constant + sum of coefficient * parameter over links [first, last).
+struct BatchRow {
+    double constant;
+    int32_t first, last;
+};
+struct BatchLink {
+    int32_t parameter;  // weights first, then inputs
+    double coefficient;
 };
 
 // c · i^phase · X^x Z^z of observable `target`.
@@ -30,27 +48,26 @@ struct BatchTerm {
 };
 
 struct BatchPlan {
-    int num_qubits;
-    int block_bits;
-    const BatchBlock* blocks;
-    int num_blocks;
-    const BatchOp* ops;
-    const BatchTerm* terms;
-    int num_terms;
-    int num_targets;
-    int num_rows;
+    int num_qubits, num_rows, num_terms, num_diagonal, num_targets, num_weights, num_inputs;
+    BatchWalk forward, backward;
+    const BatchRow* rows;
+    const BatchLink* links;
+    const BatchTerm* terms;  // those without X first: num_diagonal
 };
 
-// Arrays are [rows or targets, batch]; batch is a multiple of the lanes. psi is [tiles, 2 planes, 2^n, lanes].
+// weights [W] or [count, W], inputs [D] or [count, D] (`per_sample` says which), values and upstream [count, targets].
+// psi is [tiles, 2 planes, 2^n, lanes], written by forward unless null. Gradients are shaped as weights and inputs.
 template <class T>
 struct BatchArrays {
-    int64_t batch;
-    const T* cosines;
-    const T* sines;
+    int64_t count;
+    bool weights_per_sample, inputs_per_sample;
+    const T* weights;
+    const T* inputs;
     T* psi;
-    T* values;           // forward: [targets, batch]
-    const T* upstream;   // backward: [targets, batch]
-    T* gradient;         // backward: [rows, batch], for the angle of each row
+    T* values;
+    const T* upstream;
+    T* weight_gradient;
+    T* input_gradient;
 };
 
 struct BatchKernels {
