@@ -1,470 +1,460 @@
-"""Grammar of OpenQASM 2 and 3: tokens to a tree of statements and expressions.
-
-The tree is plain: an expression is a `Token` with its parts, a statement a `Statement` with named fields. Nothing is evaluated here.
-"""
+"""Parsing of statements: `Parser.statement` gives one syntax tree after another and never reads ahead of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import NoReturn
 
-from bitket.quantum.circuits.qasm.lexer import QasmError, Token
-
-__all__ = ["Expr", "Parser", "Statement"]
-
-_DEPTH = 40  # of brackets and blocks: beyond it a file is an attack, not a circuit
-_LEVELS = (
-    ("||",),
-    ("&&",),
-    ("|",),
-    ("^",),
-    ("&",),
-    ("==", "!="),
-    ("<", ">", "<=", ">="),
-    ("<<", ">>"),
-    ("+", "-"),
-    ("*", "/", "%"),
+from bitket.quantum.circuits.qasm.expressions import KEYWORDS_3, SCALARS, ExpressionParser
+from bitket.quantum.circuits.qasm.lexer import Token
+from bitket.quantum.circuits.qasm.syntax import (
+    Alias,
+    Assign,
+    BitDeclaration,
+    Block,
+    Box,
+    Call,
+    Declaration,
+    Expr,
+    For,
+    GateCall,
+    GateDefinition,
+    If,
+    Include,
+    Input,
+    Jump,
+    Measure,
+    Modifier,
+    Node,
+    Opaque,
+    QubitDeclaration,
+    QubitStatement,
+    Range,
+    Return,
+    SetLiteral,
+    Subroutine,
+    Switch,
+    Type,
+    While,
 )
-_CLASSICAL = ("int", "uint", "float", "angle", "bool", "bit", "duration", "stretch", "complex", "array")
-_MODIFIERS = ("inv", "ctrl", "negctrl", "pow")
+
+__all__ = ["Parser"]
+
+MAX_BLOCKS = 50  # of blocks within blocks
+_ASSIGNMENTS = frozenset("= += -= *= /= &= |= ^= ~= <<= >>= %= **=".split())
 
 
-@dataclass(frozen=True)
-class Expr:
-    """``kind`` is ``literal``, ``name``, ``unary``, ``binary``, ``call``, ``index``, ``range``, ``set`` or ``concat``."""
+class Parser(ExpressionParser):
+    """Reads the statements of one text."""
 
-    kind: str
-    token: Token
-    parts: tuple[Any, ...] = ()
+    _blocks = 0
 
+    def header(self) -> int | None:
+        """Take ``OPENQASM n;`` if it comes next; the major version."""
+        token = self.lexer.peek()
+        if token.text != "OPENQASM":
+            return None
+        self.lexer.take()
+        number = self.lexer.take()
+        if number.text not in ("2", "2.0", "3", "3.0", "3.1"):
+            self.fail(number, f"OPENQASM {number}: only versions 2 and 3 (2.0, 3.0, 3.1) can be read")
+        self.version = int(number.text[0])
+        self.expect(";", "behind the version")
+        return self.version
 
-@dataclass(frozen=True)
-class Statement:
-    """``kind`` names the statement; its fields depend on it (see the methods of `Parser`)."""
+    def statement(self) -> Node | None:
+        """The next statement; None at the end of the text."""
+        annotations: list[tuple[str, str]] = []
+        while True:
+            token = self.lexer.take()
+            if token.kind == "end":
+                if annotations:
+                    self.fail(token, "a statement is expected behind an annotation")
+                return None
+            if token.text == "@" and self.version == 3:
+                annotations.append(self._annotation())
+            elif token.text in ("pragma", "#") and self.version == 3:
+                self._pragma(token)
+            elif token.text != ";":
+                break
+        if token.text == "input" and self.version == 3:
+            return self._input(token, annotations)
+        return self._statement(token)
 
-    kind: str
-    token: Token
-    fields: dict[str, Any] = field(default_factory=dict)
+    def _statement(self, token: Token) -> Node:
+        parse = (_STATEMENTS_2 if self.version == 2 else _STATEMENTS_3).get(token.text)
+        if parse is not None:
+            return parse(self, token)
+        if token.kind != "name":
+            self.fail(token, f"a statement expected, found {token}")
+        return self._gate_call_or_assignment(token)
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.fields[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-
-class Parser:
-    """Recursive descent over tokens. In version 2, ``^`` is the power and registers come from ``qreg`` and ``creg``."""
-
-    def __init__(self, tokens: list[Token], source: str) -> None:
-        self.tokens, self.source, self.at, self.depth = tokens, source, 0, 0
-        # Without a version line, registers declared the old way tell version 2.
-        self.version = 2.0 if any(t.text == "qreg" for t in tokens) else 3.0
-
-    # -- tokens -----------------------------------------------------------------------------------------------------
-    @property
-    def here(self) -> Token:
-        """The token to be read next."""
-        return self.tokens[self.at]
-
-    def fail(self, what: str, token: Token | None = None) -> QasmError:
-        """The error for a token (by default the next one)."""
-        token = token or self.here
-        return QasmError(f"{self.source}:{token.line}:{token.column}: {what}")
-
-    def take(self) -> Token:
-        """The next token, read."""
-        token = self.here
-        if token.kind != "end":
-            self.at += 1
-        return token
-
-    def accept(self, *texts: str) -> Token | None:
-        """The next token, read, if it is one of these."""
-        token = self.here
-        return self.take() if token.text in texts and token.kind in ("op", "id") else None
-
-    def expect(self, text: str) -> Token:
-        """The next token, read; it must be this one."""
-        token = self.accept(text)
-        if token is None:
-            raise self.fail(f"'{text}' expected, found '{self.here.text}'")
-        return token
-
-    def name(self) -> str:
-        """A name."""
-        if self.here.kind != "id":
-            raise self.fail(f"a name expected, found '{self.here.text}'")
-        return self.take().text
-
-    def _deeper(self) -> None:
-        self.depth += 1
-        if self.depth > _DEPTH:
-            raise self.fail(f"nested more than {_DEPTH} deep")
-
-    # -- statements -------------------------------------------------------------------------------------------------
-    def program(self) -> list[Statement]:
-        """The whole file."""
-        if self.here.text == "OPENQASM":
-            self.take()
-            token = self.take()
-            try:
-                self.version = float(token.text)
-            except ValueError:
-                raise self.fail(f"a version such as 2.0 or 3.0 expected, found '{token.text}'", token) from None
-            if int(self.version) not in (2, 3):
-                raise self.fail(f"OpenQASM {token.text}: versions 2 and 3 can be read", token)
-            self.expect(";")
-        out = []
-        while self.here.kind != "end":
-            out.append(self.statement())
-        return out
-
-    def block(self) -> list[Statement]:
-        """Statements in braces, or a single one."""
-        if not self.accept("{"):
-            return [self.statement()]
-        self._deeper()
-        out = []
-        while not self.accept("}"):
-            if self.here.kind == "end":
-                raise self.fail("'}' expected before the end of the file")
-            out.append(self.statement())
-        self.depth -= 1
-        return out
-
-    def statement(self) -> Statement:
-        """One statement, its semicolon included."""
-        token = self.here
-        if token.kind == "annotation":
-            self.take()
-            return Statement("annotation", token)
-        if token.kind == "id":
-            method = getattr(self, f"_{token.text}", None) if token.text in _KEYWORDS else None
-            if method is not None:
-                self.take()
-                return method(token)
-            if token.text in _CLASSICAL:
-                return self._declaration()
-            if token.text in ("def", "extern", "cal", "defcal", "box", "defcalgrammar", "return", "switch"):
-                raise self.fail(f"'{token.text}' cannot be read: only circuits, not pulses, functions or timing")
-        elif token.text == ";":
-            self.take()
-            return Statement("nothing", token)
-        elif token.text not in ("(",):
-            raise self.fail(f"a statement expected, found '{token.text}'")
-        return self._call_or_assignment()
-
-    def _end(self, statement: Statement) -> Statement:
+    def _end(self) -> None:
         self.expect(";")
-        return statement
 
-    def _include(self, token: Token) -> Statement:
-        if self.here.kind != "string":
-            raise self.fail(f"a file name in quotes expected, found '{self.here.text}'")
-        return self._end(Statement("include", token, {"file": self.take().text[1:-1]}))
+    def _annotation(self) -> tuple[str, str]:
+        at = self.lexer.at
+        words = [self.lexer.take()]
+        while words[-1].kind == "name" and self.lexer.text.startswith(".", words[-1].end):
+            self.lexer.go_to(words[-1].end + 1)
+            words.append(self.lexer.take())
+        if words[-1].kind != "name" or words[0].start != at:
+            self.fail(words[-1], f"the name of an annotation expected behind '@', found {words[-1]}")
+        keyword, place = ".".join(w.text for w in words), words[0]
+        content = self.lexer.rest_of_line()
+        if keyword.startswith("bitket.") and content.startswith('"'):
+            try:
+                content = json.loads(content)
+            except ValueError:
+                self.fail(place, f"annotation '@{keyword}': the name in quotes is not well formed")
+        return keyword, content
 
-    def _register(self, token: Token, kind: str, old: bool) -> Statement:
-        size = None
-        if not old and self.accept("["):
-            size = self.expression()
-            self.expect("]")
-        name = self.name()
-        if old and self.accept("["):
-            size = self.expression()
-            self.expect("]")
-        value = None
-        if kind == "bit" and self.accept("="):
-            value = self._measurement() if self.here.text == "measure" else self.expression()
-        return self._end(Statement(kind, token, {"name": name, "size": size, "value": value}))
+    def _pragma(self, token: Token) -> None:
+        if token.text == "#":
+            self.expect("pragma", "behind '#'")
+        self.lexer.rest_of_line()  # a pragma speaks to some other tool
 
-    def _qreg(self, token: Token) -> Statement:
-        return self._register(token, "qubit", True)
+    # -- declarations -------------------------------------------------------------------------------------------------
+    def _include(self, token: Token) -> Node:
+        name = self.lexer.take()
+        if name.kind != "string":
+            self.fail(name, f"include: a file name in quotes expected, found {name}")
+        self._end()
+        return Include(self.position(token), name.text[1:-1])
 
-    def _creg(self, token: Token) -> Statement:
-        return self._register(token, "bit", True)
+    def _old_register(self, token: Token) -> Node:
+        name = self.new_name("the name of a register")
+        if self.version == 2 and not self.next_is("["):
+            self.expect("[", f"behind '{name}'")
+        size = self.designator()
+        self._end()
+        if token.text == "qreg":
+            return QubitDeclaration(self.position(token), name, size)
+        return BitDeclaration(self.position(token), name, size)
 
-    def _qubit(self, token: Token) -> Statement:
-        return self._register(token, "qubit", False)
+    def _qubit(self, token: Token) -> Node:
+        size = self.designator()
+        name = self.new_name("the name of a qubit or register")
+        self._end()
+        return QubitDeclaration(self.position(token), name, size)
 
-    def _declaration(self, role: str = "variable") -> Statement:
-        token = self.take()
-        if token.text == "bit" and role == "variable":
-            return self._register(token, "bit", False)
-        if self.accept("["):
-            self.expression()
-            self.expect("]")
-        name = self.name()
-        value = self.expression() if self.accept("=") else None
-        if role == "const" and value is None:
-            raise self.fail("a constant needs a value")
-        return self._end(Statement("variable", token, {"name": name, "type": token.text, "role": role, "value": value}))
+    def _classical(self, token: Token, const: bool = False) -> Node:
+        type_ = self.array_type(token) if token.text == "array" else self.scalar_type(token)
+        name = self.new_name("the name of a variable")
+        init: Expr | None = self.expression() if self.accept("=") else None
+        self._end()
+        if const and init is None:
+            self.fail(token, f"const '{name}' needs a value")
+        if type_.kind == "bit" and not const and not type_.lengths:
+            return BitDeclaration(self.position(token), name, type_.width, init)
+        return Declaration(self.position(token), type_, name, init, const)
 
-    def _const(self, token: Token) -> Statement:
-        return self._declaration("const")
+    def _const(self, token: Token) -> Node:
+        return self._classical(self.lexer.take(), const=True)
 
-    def _input(self, token: Token) -> Statement:
-        return self._declaration("input")
+    def _input(self, token: Token, annotations: list[tuple[str, str]]) -> Node:
+        first = self.lexer.take()
+        type_ = self.array_type(first) if first.text == "array" else self.scalar_type(first)
+        name = self.new_name("the name of an input")
+        self._end()
+        return Input(self.position(token), type_, name, annotations)
 
-    def _output(self, token: Token) -> Statement:
-        return self._declaration("variable")
+    def _output(self, token: Token) -> Node:
+        first = self.lexer.take()
+        if first.text != "bit":
+            self.fail(first, f"output {first}: only bits can be outputs, which measurements set")
+        return self._classical(first)
 
-    def _let(self, token: Token) -> Statement:
-        name = self.name()
-        self.expect("=")
-        return self._end(Statement("let", token, {"name": name, "value": self.operand()}))
+    def _let(self, token: Token) -> Node:
+        name = self.new_name("the name of an alias")
+        self.expect("=", f"behind 'let {name}'")
+        value = self.expression()
+        self._end()
+        return Alias(self.position(token), name, value)
 
-    def _gate(self, token: Token) -> Statement:
-        name, parameters, qubits = self.name(), [], []
+    # -- gates --------------------------------------------------------------------------------------------------------
+    def _gate_head(self) -> tuple[str, list[str], list[str]]:
+        name = self.new_name("the name of a gate")
+        params = []
         if self.accept("("):
             while not self.accept(")"):
-                parameters.append(self.name())
-                if not self.accept(",") and self.here.text != ")":
-                    raise self.fail(f"',' or ')' expected, found '{self.here.text}'")
-        while self.here.text not in ("{", ";") and self.here.kind != "end":
-            qubits.append(self.name())
-            self.accept(",")
-        if self.here.text != "{":
-            raise self.fail("'{' expected: a gate needs a body")
-        return Statement(
-            "gate", token, {"name": name, "parameters": parameters, "qubits": qubits, "body": self.block()}
-        )
+                params.append(self.new_name("the name of a parameter"))
+                if not self.accept(","):
+                    self.expect(")", "or ','")
+                    break
+        qubits = [self.new_name("the name of a qubit")]
+        while self.accept(","):
+            qubits.append(self.new_name("the name of a qubit"))
+        return name, params, qubits
 
-    def _opaque(self, token: Token) -> Statement:
-        name = self.name()
-        while self.here.text != ";" and self.here.kind != "end":
-            self.take()
-        return self._end(Statement("opaque", token, {"name": name}))
+    def _gate(self, token: Token) -> Node:
+        name, params, qubits = self._gate_head()
+        twice = [n for n, count in Counter(params + qubits).items() if count > 1]
+        if twice:
+            self.fail(token, f"gate '{name}': the name '{twice[0]}' stands twice among its parameters and qubits")
+        return GateDefinition(self.position(token), name, params, qubits, self._braces(f"gate '{name}'"))
 
-    def _measurement(self) -> Expr:
-        token = self.expect("measure")
-        return Expr("measure", token, (self.operand(),))
+    def _opaque(self, token: Token) -> Node:
+        name, _, _ = self._gate_head()
+        self._end()
+        return Opaque(self.position(token), name)
 
-    def _measure(self, token: Token) -> Statement:
-        source, target = self.operand(), None
-        if self.accept("->"):
+    def _modified(self, token: Token) -> Node:
+        pos, modifiers = self.position(token), []
+        while token.text in ("inv", "pow", "ctrl", "negctrl"):
+            argument = None
+            if token.text != "inv" and (token.text == "pow" or self.next_is("(")):
+                self.expect("(", f"behind '{token.text}'")
+                argument = self.expression()
+                self.expect(")", "to close '('")
+            self.expect("@", f"behind the modifier '{token.text}'")
+            modifiers.append(Modifier(self.position(token), token.text, argument))
+            token = self.lexer.take()
+        if token.kind != "name" or (token.text in KEYWORDS_3 and token.text not in ("U", "gphase")):
+            self.fail(token, f"a gate expected behind a modifier, found {token}")
+        call = self._gate_call(token, modifiers)
+        call.pos = pos if modifiers else call.pos
+        return call
+
+    def _gate_call(self, token: Token, modifiers: list[Modifier]) -> GateCall:
+        args = self.list_until(")") if self.accept("(") else []
+        operands = [] if token.text == "gphase" and self.next_is(";") else self.operands()
+        self._end()
+        return GateCall(self.position(token), modifiers, token.text, args, operands)
+
+    def _gate_call_or_assignment(self, token: Token) -> Node:
+        following = self.lexer.peek()
+        if self.version == 3 and (following.text == "[" or following.text in _ASSIGNMENTS) and following.kind == "op":
+            self.lexer.go_to(token.start)
             target = self.operand()
-        return self._end(Statement("measure", token, {"source": source, "target": target}))
+            op = self.lexer.take()
+            if op.kind != "op" or op.text not in _ASSIGNMENTS:
+                self.fail(op, f"'=' expected behind what is assigned to, found {op}")
+            value = self.expression()
+            self._end()
+            if isinstance(value, Measure) and op.text == "=":
+                value.target = target
+                return value
+            return Assign(self.position(token), target, op.text, value)
+        if following.text in ("[", "=") and following.kind == "op":
+            self.fail(
+                following, self._misplaced(token, f"a qubit or register expected behind {token}, found {following}")
+            )
+        if following.text == "(" and self.version == 3:
+            self.lexer.take()
+            args = self.list_until(")")
+            if self.accept(";"):
+                return Call(self.position(token), token.text, args)
+            operands = self.operands()
+            self._end()
+            return GateCall(self.position(token), [], token.text, args, operands)
+        if following.kind not in ("name", "physical") and following.text != "(":
+            self.fail(
+                following, self._misplaced(token, f"a qubit or register expected behind {token}, found {following}")
+            )
+        return self._gate_call(token, [])
 
-    def _reset(self, token: Token) -> Statement:
-        return self._end(Statement("reset", token, {"operands": self._operands()}))
+    def _misplaced(self, token: Token, otherwise: str) -> str:
+        if self.version == 2 and token.text in KEYWORDS_3:
+            return f"{token} is a statement of OpenQASM 3, but this text is read as version 2"
+        return otherwise
 
-    def _barrier(self, token: Token) -> Statement:
-        return self._end(Statement("barrier", token, {"operands": [] if self.here.text == ";" else self._operands()}))
+    # -- operations ---------------------------------------------------------------------------------------------------
+    def _measure(self, token: Token) -> Node:
+        qubits = self.operand()
+        target = None
+        if self.version == 2 or self.next_is("->"):
+            self.expect("->", "and a classical bit")
+            target = self.operand()
+        self._end()
+        return Measure(self.position(token), qubits, target)
 
-    def _delay(self, token: Token) -> Statement:
-        while self.here.text != ";" and self.here.kind != "end":
-            self.take()
-        return self._end(Statement("nothing", token))
+    def _on_qubits(self, token: Token) -> Node:
+        if token.text == "delay":
+            self.expect("[", "and a duration")
+            self.expression()
+            self.expect("]", "to close '['")
+        none = token.text != "reset" and self.version == 3 and self.next_is(";")
+        operands = [] if none else self.operands()
+        self._end()
+        return QubitStatement(self.position(token), token.text, operands)
 
-    def _if(self, token: Token) -> Statement:
-        self.expect("(")
+    # -- control flow -------------------------------------------------------------------------------------------------
+    def _braces(self, what: str) -> Block:
+        opening = self.expect("{", f"for the body of {what}")
+        self._blocks += 1
+        if self._blocks > MAX_BLOCKS:
+            self.fail(opening, f"blocks nested more than {MAX_BLOCKS} deep")
+        body: list[Node] = []
+        while True:
+            token = self.lexer.take()
+            if token.kind == "end":
+                self.fail(opening, f"the body of {what} is not closed: '}}' is needed")
+            if token.kind == "op" and token.text == "}":
+                break
+            if token.text == "@" and self.version == 3:
+                self._annotation()
+            elif token.text in ("pragma", "#") and self.version == 3:
+                self._pragma(token)
+            elif token.text != ";":
+                body.append(self._statement(token))
+        self._blocks -= 1
+        return Block(self.position(opening), body)
+
+    def _block(self, what: str) -> Block:
+        """A block in braces or one statement."""
+        if self.next_is("{") and self.version == 3:
+            return self._braces(what)
+        token = self.lexer.take()
+        self._blocks += 1
+        if self._blocks > MAX_BLOCKS:
+            self.fail(token, f"blocks nested more than {MAX_BLOCKS} deep")
+        statement = self._statement(token)
+        self._blocks -= 1
+        return Block(self.position(token), [statement])
+
+    def _bare_block(self, token: Token) -> Node:
+        self.lexer.go_to(token.start)
+        return Box(self.position(token), self._braces("a block"))
+
+    def _if(self, token: Token) -> Node:
+        self.expect("(", "behind 'if'")
         condition = self.expression()
-        self.expect(")")
-        self._deeper()
-        body = self.block()
-        other = self.block() if self.accept("else") else []
-        self.depth -= 1
-        return Statement("if", token, {"condition": condition, "body": body, "other": other})
+        self.expect(")", "to close '('")
+        then = self._block("'if'")
+        other = self._block("'else'") if self.version == 3 and self.accept("else") else None
+        return If(self.position(token), condition, then, other)
 
-    def _for(self, token: Token) -> Statement:
-        if self.here.text in _CLASSICAL:
-            self.take()
-            if self.accept("["):
-                self.expression()
-                self.expect("]")
-        name = self.name()
-        self.expect("in")
+    def _for(self, token: Token) -> Node:
+        type_ = self.scalar_type(self.lexer.take())
+        name = self.new_name("the name of the loop variable")
+        self.expect("in", "behind the loop variable")
+        opening = self.lexer.peek()
+        values: Expr | Range | SetLiteral
         if self.accept("["):
-            values = self._range(self.here)
-            self.expect("]")
-        elif self.here.text == "{":
-            values = self._set()
+            values = self.range_or_expression()
+            self.expect("]", "to close '['")
+            if not isinstance(values, Range):
+                self.fail(opening, "a range [start:stop] or [start:step:stop] is expected")
+        elif self.accept("{"):
+            values = SetLiteral(self.position(opening), self.list_until("}"))
         else:
             values = self.expression()
-        self._deeper()
-        body = self.block()
-        self.depth -= 1
-        return Statement("for", token, {"name": name, "values": values, "body": body})
+        return For(self.position(token), type_, name, values, self._block("'for'"))
 
-    def _while(self, token: Token) -> Statement:
-        self.expect("(")
+    def _while(self, token: Token) -> Node:
+        self.expect("(", "behind 'while'")
         condition = self.expression()
-        self.expect(")")
-        self._deeper()
-        body = self.block()
-        self.depth -= 1
-        return Statement("while", token, {"condition": condition, "body": body})
+        self.expect(")", "to close '('")
+        return While(self.position(token), condition, self._block("'while'"))
 
-    def _break(self, token: Token) -> Statement:
-        return self._end(Statement("break", token))
-
-    def _continue(self, token: Token) -> Statement:
-        return self._end(Statement("continue", token))
-
-    def _call_or_assignment(self) -> Statement:
-        token = self.here
-        modifiers: list[tuple[Token, Expr | None]] = []
-        while self.here.text in _MODIFIERS and self.here.kind == "id":
-            modifier = self.take()
-            argument = None
-            if self.accept("("):
-                argument = self.expression()
-                self.expect(")")
-            self.expect("@")
-            modifiers.append((modifier, argument))
-        if self.here.kind != "id":
-            raise self.fail(f"a gate expected, found '{self.here.text}'")
-        following = self.tokens[self.at + 1].text
-        if not modifiers and (
-            following in ("=", "[") or (following.endswith("=") and following not in ("==", "!=", "<=", ">="))
-        ):
-            return self._assignment(token)
-        name, arguments = self.name(), []
-        if self.accept("("):
-            while not self.accept(")"):
-                arguments.append(self.expression())
-                if not self.accept(",") and self.here.text != ")":
-                    raise self.fail(f"',' or ')' expected, found '{self.here.text}'")
-        operands = [] if self.here.text == ";" else self._operands()
-        return self._end(
-            Statement(
-                "call", token, {"name": name, "arguments": arguments, "operands": operands, "modifiers": modifiers}
-            )
-        )
-
-    def _assignment(self, token: Token) -> Statement:
-        target = self.operand()
-        operator = self.take().text
-        if not operator.endswith("="):
-            raise self.fail(f"'=' expected, found '{operator}'", self.tokens[self.at - 1])
-        if self.here.text == "measure":
-            inner = self._measurement()
-            return self._end(Statement("measure", token, {"source": inner.parts[0], "target": target}))
-        return self._end(
-            Statement("assign", token, {"target": target, "operator": operator[:-1], "value": self.expression()})
-        )
-
-    # -- operands ---------------------------------------------------------------------------------------------------
-    def _operands(self) -> list[Expr]:
-        out = [self.operand()]
-        while self.accept(","):
-            out.append(self.operand())
-        return out
-
-    def operand(self) -> Expr:
-        """Bits: a register, some of its elements, or several joined by ``++``."""
-        out = self._element()
-        while self.here.text == "++":
-            out = Expr("concat", self.take(), (out, self._element()))
-        return out
-
-    def _element(self) -> Expr:
-        token = self.here
-        out = Expr("name", token, (self.name(),))
-        while self.here.text == "[":
-            out = self._indexed(out)
-        return out
-
-    def _indexed(self, base: Expr) -> Expr:
-        token = self.expect("[")
-        self._deeper()
-        index = self._set() if self.here.text == "{" else self._range(self.here)
-        self.depth -= 1
-        self.expect("]")
-        return Expr("index", token, (base, index))
-
-    def _range(self, token: Token) -> Expr:
-        """``i``, ``a:b`` or ``a:step:b``; ends may be left out."""
-        parts: list[Expr | None] = []
-        while True:
-            parts.append(None if self.here.text in (":", "]") else self.expression())
-            if not self.accept(":"):
-                break
-        if len(parts) == 1:
-            if parts[0] is None:
-                raise self.fail(f"an index expected, found '{self.here.text}'")
-            return parts[0]
-        if len(parts) > 3:
-            raise self.fail("a range has at most start, step and end", token)
-        return Expr("range", token, tuple(parts))
-
-    def _set(self) -> Expr:
-        token = self.expect("{")
-        parts = []
+    def _switch(self, token: Token) -> Node:
+        self.expect("(", "behind 'switch'")
+        value = self.expression()
+        self.expect(")", "to close '('")
+        self.expect("{", "for the cases")
+        cases: list[tuple[list[Expr], Block]] = []
+        default = None
         while not self.accept("}"):
-            parts.append(self.expression())
-            if not self.accept(",") and self.here.text != "}":
-                raise self.fail(f"',' or '}}' expected, found '{self.here.text}'")
-        return Expr("set", token, tuple(parts))
+            word = self.lexer.take()
+            if word.text == "default" and default is None:
+                default = self._braces("'default'")
+            elif word.text == "case" and default is None:
+                labels = [self.expression()]
+                while self.accept(","):
+                    labels.append(self.expression())
+                cases.append((labels, self._braces("'case'")))
+            else:
+                self.fail(word, f"'case', one last 'default' or '}}' expected, found {word}")
+        return Switch(self.position(token), value, cases, default)
 
-    # -- expressions ------------------------------------------------------------------------------------------------
-    def expression(self, level: int = 0) -> Expr:
-        """By rising precedence of `_LEVELS`; the power binds tightest, to the right."""
-        if level == len(_LEVELS):
-            return self._unary()
-        out = self.expression(level + 1)
-        operators = _LEVELS[level]
-        while (
-            self.here.kind == "op" and self.here.text in operators and not (self.here.text == "^" and self.version < 3)
-        ):
-            token = self.take()
-            out = Expr("binary", token, (out, self.expression(level + 1)))
-        return out
+    def _jump(self, token: Token) -> Node:
+        self._end()
+        return Jump(self.position(token), token.text)
 
-    def _unary(self) -> Expr:
-        token = self.accept("-", "+", "!", "~")
-        if token is None:
-            return self._power()
-        self._deeper()
-        inner = self._unary()
-        self.depth -= 1
-        return Expr("unary", token, (inner,))
+    def _box(self, token: Token) -> Node:
+        self.designator()
+        return Box(self.position(token), self._braces("'box'"))
 
-    def _power(self) -> Expr:
-        base = self._atom()
-        token = self.accept("**") or (self.accept("^") if self.version < 3 else None)
-        if token is None:
-            return base
-        self._deeper()
-        exponent = self._unary()
-        self.depth -= 1
-        return Expr("binary", Token("op", "**", token.line, token.column), (base, exponent))
+    # -- subroutines --------------------------------------------------------------------------------------------------
+    def _def(self, token: Token) -> Node:
+        name = self.new_name("the name of a subroutine")
+        self.expect("(", f"behind '{name}'")
+        params: list[tuple[Type, str]] = []
+        while not self.accept(")"):
+            params.append(self._parameter())
+            if not self.accept(","):
+                self.expect(")", "or ','")
+                break
+        returns = self.scalar_type(self.lexer.take()) if self.accept("->") else None
+        if self._blocks:
+            self.fail(token, f"subroutine '{name}': subroutines are defined outside all blocks")
+        return Subroutine(self.position(token), name, params, returns, self._braces(f"subroutine '{name}'"))
 
-    def _atom(self) -> Expr:
-        token = self.take()
-        if token.kind in ("int", "float"):
-            return Expr("literal", token)
-        if token.kind == "string":
-            return Expr("literal", token)
-        if token.text == "(" and token.kind == "op":
-            self._deeper()
-            inner = self.expression()
-            self.expect(")")
-            self.depth -= 1
-            return inner
-        if token.kind != "id":
-            raise self.fail(f"an expression expected, found '{token.text}'", token)
-        if token.text in ("int", "uint", "float", "angle", "bool") and self.here.text == "[":
-            self.take()
-            self.expression()
-            self.expect("]")
-        if self.accept("("):
-            self._deeper()
-            arguments = []
-            while not self.accept(")"):
-                arguments.append(self.expression())
-                if not self.accept(",") and self.here.text != ")":
-                    raise self.fail(f"',' or ')' expected, found '{self.here.text}'")
-            self.depth -= 1
-            return Expr("call", token, tuple(arguments))
-        out = Expr("name", token, (token.text,))
-        while self.here.text == "[":
-            out = self._indexed(out)
-        return out
+    def _parameter(self) -> tuple[Type, str]:
+        first = self.lexer.take()
+        if first.text in ("readonly", "mutable"):
+            self.fail(first, f"{first}: arrays as parameters are not supported")
+        if first.text in ("qubit", "qreg", "creg"):
+            kind = "bit" if first.text == "creg" else "qubit"
+            if first.text == "qubit":
+                size = self.designator()
+                return Type(self.position(first), kind, size), self.new_name("the name of a parameter")
+            name = self.new_name("the name of a parameter")
+            return Type(self.position(first), kind, self.designator()), name
+        return self.scalar_type(first), self.new_name("the name of a parameter")
+
+    def _return(self, token: Token) -> Node:
+        value = None if self.next_is(";") else self.expression()
+        self._end()
+        return Return(self.position(token), value)
+
+    # -- what is not there --------------------------------------------------------------------------------------------
+    def _version_again(self, token: Token) -> NoReturn:
+        self.fail(token, "the version line must be the first statement")
+
+    def _unsupported(self, token: Token) -> NoReturn:
+        self.fail(token, f"{token}: pulses and external functions are not supported")
+
+    def _stray(self, token: Token) -> NoReturn:
+        self.fail(token, f"{token} has no place here")
 
 
-_KEYWORDS = {
-    "include", "qreg", "creg", "qubit", "const", "input", "output", "let", "gate", "opaque", "measure", "reset", "barrier", "delay",
-    "if", "for", "while", "break", "continue",
-}  # fmt: skip
+_Parse = Callable[[Parser, Token], Node]
+_STATEMENTS_2: dict[str, _Parse] = {
+    "OPENQASM": Parser._version_again,
+    "include": Parser._include,
+    "qreg": Parser._old_register,
+    "creg": Parser._old_register,
+    "gate": Parser._gate,
+    "opaque": Parser._opaque,
+    "measure": Parser._measure,
+    "reset": Parser._on_qubits,
+    "barrier": Parser._on_qubits,
+    "if": Parser._if,
+}
+_STATEMENTS_3: dict[str, _Parse] = {
+    **_STATEMENTS_2,
+    **dict.fromkeys(SCALARS | {"array"}, Parser._classical),
+    **dict.fromkeys(("inv", "ctrl", "negctrl", "pow", "gphase", "U"), Parser._modified),
+    **dict.fromkeys(("break", "continue", "end"), Parser._jump),
+    **dict.fromkeys(("cal", "defcal", "defcalgrammar", "extern"), Parser._unsupported),
+    **dict.fromkeys(("else", "case", "default", "in", "durationof", "mutable", "readonly", "void"), Parser._stray),
+    "{": Parser._bare_block,
+    "qubit": Parser._qubit,
+    "const": Parser._const,
+    "input": Parser._stray,
+    "output": Parser._output,
+    "let": Parser._let,
+    "for": Parser._for,
+    "while": Parser._while,
+    "switch": Parser._switch,
+    "def": Parser._def,
+    "return": Parser._return,
+    "box": Parser._box,
+    "delay": Parser._on_qubits,
+    "true": Parser._stray,
+    "false": Parser._stray,
+}
