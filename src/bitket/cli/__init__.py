@@ -49,9 +49,14 @@ def main() -> None:
 
 def _status(arguments: list[str]) -> int:
     try:
-        status = app(arguments, prog_name="bitket", standalone_mode=False)
+        # Not app(): it would turn interrupts and broken pipes into statuses of its own.
+        command = typer.main.get_command(app)
+        with command.make_context("bitket", arguments) as context:
+            command.invoke(context)
         sys.stdout.flush()
-        return status if isinstance(status, int) else 0
+        return 0
+    except typer.Exit as end:
+        return end.exit_code
     except BitketError as error:
         return _refuse(str(error))
     except typer.TyperException as error:  # wrong options and arguments
@@ -61,7 +66,7 @@ def _status(arguments: list[str]) -> int:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet, too
-        return 0
+        return 1
     except OSError as error:
         return _refuse(f"{error.filename or 'input and output'}: {error.strerror or error}")
 

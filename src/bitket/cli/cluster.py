@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bitket.cli.reproduce import Job, failure_of
 from bitket.errors import InvalidInput, MissingExtra
 from bitket.runs.files import write_bytes
-
-if TYPE_CHECKING:
-    from bitket.cli.reproduce import Job
 
 __all__ = ["on_cluster"]
 
@@ -35,6 +35,33 @@ def on_cluster(address: str, todo: list[Job]) -> Iterator[dict[str, Any]]:
     InvalidInput
         The cluster does not answer.
     """
+    # Ray prints what befalls its workers; standard output belongs to the caller's result.
+    with contextlib.redirect_stdout(sys.stderr):
+        ray = _connected(address)
+        try:
+            task = ray.remote(max_retries=RETRIES)(_run_there)
+            futures = {}
+            for job in todo:
+                source = Path(job.name).read_bytes() if job.name.endswith(".py") else None
+                futures[task.remote(job, source)] = job
+                yield {"started": job.key}
+            while futures:
+                (done,), _ = ray.wait(list(futures), num_returns=1)
+                job = futures.pop(done)
+                try:
+                    status, files = ray.get(done)
+                except ray.exceptions.RayError as error:
+                    reason = str(error).strip().splitlines()[0]
+                    yield job.outcome(f"lost on the cluster, {RETRIES} more attempts included: {reason}")
+                    continue
+                for name, data in files.items():
+                    write_bytes(job.folder / name, data)
+                yield job.outcome(failure_of(status, files["output.txt"]))
+        finally:
+            ray.shutdown()
+
+
+def _connected(address: str) -> Any:
     try:
         import ray
     except ImportError:
@@ -43,30 +70,7 @@ def on_cluster(address: str, todo: list[Job]) -> Iterator[dict[str, Any]]:
         ray.init(address=address, log_to_driver=False, include_dashboard=False if address == "local" else None)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise InvalidInput(f"Ray cluster {address}: {str(error).splitlines()[0]}") from None
-    try:
-        task = ray.remote(max_retries=RETRIES)(_run_there)
-        futures = {}
-        for job in todo:
-            source = Path(job.name).read_bytes() if job.name.endswith(".py") else None
-            futures[task.remote(job, source)] = job
-            yield {"started": job.key}
-        while futures:
-            done, _ = ray.wait(list(futures), num_returns=1)
-            job = futures.pop(done[0])
-            try:
-                status, files = ray.get(done[0])
-            except ray.exceptions.RayError as error:
-                yield job.outcome(
-                    f"lost on the cluster, {RETRIES} more attempts included: {str(error).strip().splitlines()[0]}"
-                )
-                continue
-            for name, data in files.items():
-                write_bytes(job.folder / name, data)
-            from bitket.cli.reproduce import failure_of
-
-            yield job.outcome(failure_of(status, files["output.txt"]))
-    finally:
-        ray.shutdown()
+    return ray
 
 
 def _run_there(job: Job, source: bytes | None) -> tuple[int, dict[str, bytes]]:

@@ -19,7 +19,7 @@ from bitket.cli.catalogue import Json
 from bitket.cli.console import STYLES, console
 from bitket.cli.run import Out, Seed, new_id, newest
 
-__all__ = ["Job", "register"]
+__all__ = ["Job", "failure_of", "register"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,6 @@ def reproduce(
     from bitket import studies
     from bitket.report import write_index
 
-    write_index(out / "index.html", [])  # before any work: the folder can be written
     name = new_id()
     todo = []
     for study in names or studies.keys():
@@ -84,13 +83,13 @@ def reproduce(
     finished = [job for job in todo if (job.folder / "result.json").exists()]
     todo = [job for job in todo if job not in finished]
     rows = [job.outcome() for job in finished]
+    page = write_index(out / "index.html", rows)  # before any work: the folder can be written
     if ray:
         from bitket.cli.cluster import on_cluster
 
         outcomes: Iterable[dict[str, Any]] = on_cluster(ray, todo)
     else:
         outcomes = _on_this_machine(todo, jobs)
-    page = write_index(out / "index.html", rows)
     for row in _shown(outcomes, len(todo), quiet=as_json):
         rows.append(row)
         rows.sort(key=lambda row: row["study"])

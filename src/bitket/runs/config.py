@@ -49,38 +49,39 @@ def with_settings(config: C, settings: Mapping[str, str]) -> C:
             raise InvalidInput(f"setting '{name}' is unknown; {hint}")
     hints = typing.get_type_hints(type(config))
     values = {name: _read(text, hints[name]) for name, text in settings.items()}
-    return checked(dataclasses.replace(config, **values), settings)  # type: ignore[type-var]
+    return _made(type(config), _fields(config) | values, settings)
 
 
-def checked(config: C, written: Mapping[str, Any] | None = None) -> C:
+def checked(config: C) -> C:
     """The configuration with every field converted to its type and found within its range.
-
-    Parameters
-    ----------
-    config
-        To be checked.
-    written
-        Values as the user wrote them, for the message.
 
     Raises
     ------
     InvalidInput
         A value does not fit: names the field, the value and what is allowed.
     """
+    return _made(type(config), _fields(config))
+
+
+def _fields(config: Any) -> dict[str, Any]:
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+
+
+def _made(kind: type[C], values: Mapping[str, Any], written: Mapping[str, str] | None = None) -> C:
+    """A configuration of checked values, made when all of them fit; ``written`` is how the user wrote some of them."""
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-    hints = typing.get_type_hints(type(config), include_extras=True)
-    values = {}
-    for field in dataclasses.fields(config):  # type: ignore[arg-type]
-        value = getattr(config, field.name)
+    hints = typing.get_type_hints(kind, include_extras=True)
+    fitting = {}
+    for name, value in values.items():
         try:
-            kind: TypeAdapter[Any] = TypeAdapter(hints[field.name], config=ConfigDict(allow_inf_nan=False))
-            values[field.name] = kind.validate_python(value)
+            adapter: TypeAdapter[Any] = TypeAdapter(hints[name], config=ConfigDict(allow_inf_nan=False))
+            fitting[name] = adapter.validate_python(value)
         except ValidationError as error:
-            shown = (written or {}).get(field.name, value)
             reason = error.errors()[-1]["msg"]
-            raise InvalidInput(f"setting {field.name}={shown}: {reason[0].lower() + reason[1:]}") from None
-    return dataclasses.replace(config, **values)  # type: ignore[type-var]
+            shown = (written or {}).get(name, value)
+            raise InvalidInput(f"setting {name}={shown}: {reason[0].lower() + reason[1:]}") from None
+    return kind(**fitting)
 
 
 def as_json(config: Any) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def from_json(kind: type[C], values: Mapping[str, Any]) -> C:
     if set(values) != names:
         odd = ", ".join(sorted(set(values) ^ names))
         raise InvalidInput(f"configuration: the study's settings have changed since ({odd})")
-    return checked(kind(**values))
+    return _made(kind, values)
 
 
 def differences(config: Any, base: Any) -> dict[str, str]:
