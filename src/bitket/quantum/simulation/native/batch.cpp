@@ -73,9 +73,10 @@ inline void set_row(const double* half, typename lanes<T>::type* c, typename lan
 }
 
 // -- one block --------------------------------------------------------------------------------------------------------
+// Always inlined: one call would force the registers of a whole block to memory.
 // psi <- psi + t (-i)(i if the Pauli has an odd number of Y) l_m psi[m ^ MX] on the 2^D amplitudes of a block.
 template <class V, int D, int MX, int LZ>
-inline void rotate(V* re, V* im, V t) {
+[[gnu::always_inline]] inline void rotate(V* re, V* im, V t) {
     constexpr bool real = __builtin_parity(MX & LZ);
 #pragma GCC unroll 8
     for (int m = 0; m < (1 << D); ++m) {
@@ -101,7 +102,7 @@ inline void rotate(V* re, V* im, V t) {
 
 // Im <lambda| P |psi> over the block, without the base's sign.
 template <class V, int D, int MX, int LZ>
-inline V overlap(const V* re, const V* im, const V* lre, const V* lim) {
+[[gnu::always_inline]] inline V overlap(const V* re, const V* im, const V* lre, const V* lim) {
     constexpr bool real = __builtin_parity(MX & LZ);
     V first = V{}, second = V{};  // two chains of additions
 #pragma GCC unroll 8
