@@ -57,7 +57,8 @@ def values_at_angles(program: Program, angles: torch.Tensor, observables: Sequen
 def _run(plan: _Plan, weights: torch.Tensor | None, inputs: torch.Tensor | None) -> torch.Tensor:
     """Brings leading shapes to one axis, or none where all samples share the values."""
     shapes = [v.shape[:-1] for v in (weights, inputs) if v is not None]
-    batch = torch.broadcast_shapes(*shapes) if shapes else torch.Size()
+    longest = max(shapes, key=len, default=torch.Size())
+    batch = longest if all(s in (longest, ()) for s in shapes) else torch.broadcast_shapes(*shapes)
     count = math.prod(batch)
 
     def flat(v: torch.Tensor | None) -> torch.Tensor | None:

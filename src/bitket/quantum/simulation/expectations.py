@@ -127,7 +127,7 @@ def _evaluate(
     device: torch.device | str | None,
     generator: torch.Generator | None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    listed, single = observables.check(operators, circuit.num_qubits)
+    listed, single = _checked(circuit, operators)
     if shots is not None and (shots < 1 or generator is None):
         raise InvalidInput(f"shots {shots}: a positive number and a generator are needed")
     if gradient not in ("auto", "adjoint", "parameter_shift", "backprop"):
@@ -140,15 +140,15 @@ def _evaluate(
         raise InvalidInput("gradient 'backprop' cannot pass through shots: use 'parameter_shift'")
     if device is None:
         device = next((t.device for t in (weights, inputs) if isinstance(t, torch.Tensor)), torch.device("cpu"))
-    if noise is None:
-        circuit = without_final_measurements(circuit, "expectation")
     device = torch.device(device)
     compiled = native.core is not None and device.type == "cpu"
     if gradient == "adjoint" and compiled:
         complex_dtype(dtype)
         w, x = as_tensor(weights, "weights", dtype, device), as_tensor(inputs, "inputs", dtype, device)
-        values = batched.adjoint_values(lower(circuit), w, x, listed)
+        values = batched.adjoint_values(_unitary_program(circuit), w, x, listed)
         return (values[..., 0] if single else values), None
+    if noise is None:
+        circuit = without_final_measurements(circuit, "expectation")
     program, angles = program_and_angles(circuit, weights, inputs, dtype, device, noise)
     errors: list[torch.Tensor] = []
 
@@ -177,6 +177,24 @@ def _evaluate(
     if single:
         values, error = values[..., 0], None if error is None else error[..., 0]
     return values, error
+
+
+def _checked(circuit: Circuit, operators: PauliSum | Sequence[PauliSum]) -> tuple[list[PauliSum], bool]:
+    """`observables.check`, done once for a circuit and its latest observables: with few qubits it would take as long as the simulation."""
+    single = isinstance(operators, PauliSum)
+    listed: list[PauliSum] = [operators] if isinstance(operators, PauliSum) else list(operators)
+    cached = circuit._cache.get("checked observables")
+    if cached is None or len(cached) != len(listed) or any(a is not b for a, b in zip(cached, listed, strict=True)):
+        observables.check(listed, circuit.num_qubits)
+        circuit._cache["checked observables"] = listed
+    return listed, single
+
+
+def _unitary_program(circuit: Circuit) -> Program:
+    program = circuit._cache.get("unitary program")
+    if program is None:
+        program = circuit._cache["unitary program"] = lower(without_final_measurements(circuit, "expectation"))
+    return program
 
 
 def _states(program: Program, angles: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
