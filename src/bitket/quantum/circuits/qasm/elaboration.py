@@ -1,33 +1,24 @@
-"""From statements to instructions: loops are unrolled, definitions and subroutines written out, conditions resolved.
-
-An instruction under ``if`` on measured bits is written once for each pattern of the condition (see `conditions`), which is
-right as long as no measurement inside changes the bits that were asked; where one does, that is an error.
-"""
+"""From statements to instructions: declarations, operations on qubits, assignments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from bitket.quantum.circuits.circuit import Condition, Instruction, Operation
-from bitket.quantum.circuits.gates import Gate, gate
-from bitket.quantum.circuits.parameter import Expression, Parameter, Role
-from bitket.quantum.circuits.qasm import modifiers, values
-from bitket.quantum.circuits.qasm.conditions import BitFunction
-from bitket.quantum.circuits.qasm.definitions import DefinedGate, GateTable, is_standard, same_as_standard
-from bitket.quantum.circuits.qasm.evaluation import MAX_REGISTER, Evaluator, Scope, Variable
-from bitket.quantum.circuits.qasm.library import BUILTIN_2, BUILTIN_3, LibraryGate, Operations
-from bitket.quantum.circuits.qasm.source import QasmError, Sources
+from bitket.quantum.circuits.circuit import Operation
+from bitket.quantum.circuits.parameter import Parameter, Role
+from bitket.quantum.circuits.qasm import values
+from bitket.quantum.circuits.qasm.calls import Leave
+from bitket.quantum.circuits.qasm.evaluation import MAX_REGISTER, Variable
+from bitket.quantum.circuits.qasm.flow import ControlFlow
+from bitket.quantum.circuits.qasm.source import Sources
 from bitket.quantum.circuits.qasm.syntax import (
     Alias,
     Assign,
     BitDeclaration,
-    Block,
     Box,
     Call,
     Declaration,
-    Expr,
     For,
     GateCall,
     GateDefinition,
@@ -48,35 +39,18 @@ from bitket.quantum.circuits.qasm.syntax import (
     SetLiteral,
     Subroutine,
     Switch,
-    Type,
     While,
 )
 from bitket.quantum.circuits.qasm.values import Bits, BitString, Measured, Qubits, kind
 
-__all__ = ["Elaborator"]
-
-MAX_CALLS = 40  # of subroutines within subroutines
-_CACHED = 200_000  # operations kept of gates written out before
-_SAMPLES = (0.7390851332151607, -1.2599210498948732, 2.2360679774997896, 0.3183098861837907)
+__all__ = ["Elaborator", "EndOfProgram"]
 
 
-class _Leave(Exception):
-    """``break``, ``continue``, ``end`` or ``return``, on its way to the block that it ends."""
-
-    def __init__(self, how: str, value: Any = None) -> None:
-        self.how = how
-        self.value = value
+class EndOfProgram(Exception):
+    """``end`` was reached."""
 
 
-class _Branch:
-    """One ``if`` on measured bits under way."""
-
-    def __init__(self, bits: frozenset[int]) -> None:
-        self.bits = bits
-        self.changed = False
-
-
-class Elaborator(Evaluator):
+class Elaborator(ControlFlow):
     """Executes statements and gathers the instructions of a circuit.
 
     Parameters
@@ -89,23 +63,13 @@ class Elaborator(Evaluator):
 
     def __init__(self, sources: Sources, version: int, steps: int, inputs: Sequence[str] = ()) -> None:
         super().__init__(sources, version, steps)
-        self.gates = GateTable(self, BUILTIN_2 if version == 2 else BUILTIN_3)
-        self.instructions: list[Instruction] = []
         self.parameters: dict[str, Parameter] = {}
         self.num_qubits = self.num_clbits = 0
         self.inputs = frozenset(inputs)
         self.inputs_met: set[str] = set()
         self.notes: list[tuple[Node, str]] = []
         self.physical = self._physical
-        self.call_subroutine = self._call_subroutine
         self._physical_used = False
-        self._subroutines: dict[str, Subroutine] = {}
-        self._calls = 0
-        self._conditions: list[Condition | None] = [None]
-        self._branches: list[_Branch] = []
-        self._gate_body: list[tuple[Gate | Operation, tuple[int, ...]]] | None = None
-        self._written: dict[tuple[Any, ...], Operations] = {}
-        self._written_size = 0
 
     def execute(self, node: Node) -> None:
         """Execute one statement of the outermost scope.
@@ -117,7 +81,7 @@ class Elaborator(Evaluator):
         """
         try:
             self._run(node)
-        except _Leave as leave:
+        except Leave as leave:
             if leave.how != "end":
                 self.fail(node, f"'{leave.how}' outside of {'a subroutine' if leave.how == 'return' else 'a loop'}")
             raise EndOfProgram from None
@@ -125,18 +89,6 @@ class Elaborator(Evaluator):
     def _run(self, node: Node) -> None:
         self.charge(node, 4)  # about what one statement takes, beside adding one instruction
         _STATEMENTS[type(node)](self, node)
-
-    def _block(self, block: Block, scope: Scope | None = None) -> None:
-        outside, self.scope = self.scope, scope or Scope(self.scope)
-        try:
-            for statement in block.body:
-                self._run(statement)
-        finally:
-            self.scope = outside
-
-    def _global_only(self, node: Node, what: str) -> None:
-        if self.scope.parent is not None or self._branches:
-            self.fail(node, f"{what} can only stand outside all blocks")
 
     def _new(self, node: Node, name: str, variable: Variable) -> None:
         taken = name in self.scope.names
@@ -199,16 +151,6 @@ class Elaborator(Evaluator):
             value = self._zeros(node, lengths)
         self._new(node, node.name, Variable(value, node.type.kind, width, node.const))
 
-    def _as(self, node: Node, type_: str, width: int | None, value: Any, lengths: Sequence[int] = ()) -> Any:
-        if not lengths:
-            if isinstance(value, Bits | BitFunction | Measured):
-                self.fail(node, f"{kind(value)} as a value of type {type_}: it is not known before the circuit runs")
-            return self.guarded(node, values.convert, type_, width, value)
-        if not isinstance(value, list) or len(value) != lengths[0]:
-            self.fail(node, f"an array of {lengths[0]} values is needed")
-        self.charge(node, lengths[0])
-        return [self._as(node, type_, width, item, lengths[1:]) for item in value]
-
     def _zeros(self, node: Node, lengths: Sequence[int]) -> Any:
         if not lengths:
             return None
@@ -222,16 +164,15 @@ class Elaborator(Evaluator):
                 node, f"input {node.type.kind} '{node.name}': only inputs of type float and angle become parameters"
             )
         self.width(node.type.width)
-        name = node.name
-        role: Role = "input" if name in self.inputs else "weight"
+        name, role = node.name, "weight"
         for keyword, content in node.annotations:
             if keyword in ("bitket.input", "bitket.weight"):
-                role = "input" if keyword == "bitket.input" or role == "input" else "weight"
-                name = content or name
-        role = "input" if name in self.inputs else role
+                role, name = keyword.removeprefix("bitket."), content or name
+        if self.inputs & {node.name, name}:
+            role = "input"
         self.inputs_met |= {node.name, name}
         lengths = [self.integer(n, "the length of an array", 1, MAX_REGISTER) for n in node.type.lengths]
-        value = self._parameters(node, name, role, lengths)
+        value = self._parameters(node, name, "input" if role == "input" else "weight", lengths)
         self._new(node, node.name, Variable(value, node.type.kind))
 
     def _parameters(self, node: Node, name: str, role: Role, lengths: Sequence[int]) -> Any:
@@ -272,112 +213,6 @@ class Elaborator(Evaluator):
 
     def _declare_opaque(self, node: Opaque) -> None:
         self.gates.declare_opaque(node, node.name)
-
-    def _call_gate(self, node: GateCall) -> None:
-        found = self.gates.find(node)
-        params = tuple(self.angle(a) for a in node.args)
-        operations = self.operations(node, found, params)
-        num_qubits = found.num_qubits
-        for modifier in reversed(node.modifiers):
-            operations, num_qubits = self._modify(modifier, operations, num_qubits)
-        operands = [self.qubits(operand) for operand in node.operands]
-        if len(operands) != num_qubits:
-            self.fail(
-                node, f"gate '{node.name}' with its modifiers takes {num_qubits} qubits, {len(operands)} were given"
-            )
-        for qubits in self._broadcast(node, operands) if num_qubits else [()]:
-            if len(set(qubits)) < len(qubits):
-                self.fail(node, f"gate '{node.name}': the same qubit is used twice")
-            self._emit(node, operations, qubits)
-
-    def operations(
-        self, node: Node | int, found: DefinedGate | LibraryGate, params: tuple[float | Expression, ...]
-    ) -> Operations:
-        """A gate written out on local qubits."""
-        if isinstance(found, LibraryGate):
-            return self.guarded(node, found.make, *params)
-        name = found.definition.name
-        if found.standard is None:
-            found.standard = self._find_standard(node, found)
-        if found.standard:
-            return ((gate(name, *params), tuple(range(found.num_qubits))),)
-        key = (name, params)
-        if key not in self._written:
-            written = self._write_out(node, found, params)
-            if self._written_size + len(written) > _CACHED:
-                self._written.clear()
-                self._written_size = 0
-            self._written[key] = written
-            self._written_size += len(written)
-        return self._written[key]
-
-    def _find_standard(self, node: Node | int, found: DefinedGate) -> bool:
-        name = found.definition.name
-        if not is_standard(name, found.num_params, found.num_qubits):
-            return False
-        params = _SAMPLES[: found.num_params]
-        try:
-            return same_as_standard(name, params, found.num_qubits, self._write_out(node, found, params))
-        except QasmError:
-            return False  # no gate for these angles; for those of the call it may be one
-
-    def _write_out(self, node: Node | int, found: DefinedGate, params: tuple[float | Expression, ...]) -> Operations:
-        inner = Scope(self._outermost(), sealed=True)
-        for i, name in enumerate(found.definition.qubits):
-            inner.names[name] = Variable(Qubits((i,), True))
-        for name, value in zip(found.definition.params, params, strict=True):
-            inner.names[name] = Variable(value, "angle")
-        kept = self._gate_body, self._conditions, self._branches
-        self._gate_body, self._conditions, self._branches = [], [None], []
-        try:
-            self._block(found.definition.body, inner)
-            return tuple(self._gate_body)
-        except _Leave as leave:
-            self.fail(node, f"'{leave.how}' in the body of gate '{found.definition.name}'")
-        finally:
-            self._gate_body, self._conditions, self._branches = kept
-
-    def _outermost(self) -> Scope:
-        scope = self.scope
-        while scope.parent is not None:
-            scope = scope.parent
-        return scope
-
-    def _modify(self, node: Any, operations: Operations, num_qubits: int) -> tuple[Operations, int]:
-        self.charge(node, len(operations))
-        if node.kind == "inv":
-            return self.guarded(node, modifiers.inverted, operations), num_qubits
-        if node.kind == "pow":
-            exponent = self.angle(node.argument)
-            self.charge(node, modifiers.power_cost(operations, num_qubits, exponent))
-            return self.guarded(node, modifiers.powered, operations, num_qubits, exponent), num_qubits
-        count = (
-            1
-            if node.argument is None
-            else self.integer(node.argument, f"the number of controls of '{node.kind}'", 1, 64)
-        )
-        return self.guarded(node, modifiers.controlled, operations, count, node.kind == "ctrl"), num_qubits + count
-
-    def _broadcast(self, node: Node, operands: list[Qubits]) -> Iterator[tuple[int, ...]]:
-        sizes = {len(operand.indices) for operand in operands if not operand.scalar}
-        if len(sizes) > 1:
-            self.fail(node, f"registers of different sizes ({', '.join(map(str, sorted(sizes)))}) in one statement")
-        for i in range(sizes.pop() if sizes else 1):
-            yield tuple(operand.indices[0 if operand.scalar else i] for operand in operands)
-
-    def _emit(self, node: Node, operations: Operations, qubits: Sequence[int], clbits: tuple[int, ...] = ()) -> None:
-        if any(branch.changed for branch in self._branches):
-            self.fail(node, "a measurement before this changed bits that the condition around it asks; use other bits")
-        if self._gate_body is not None:
-            self.charge(node, len(operations))
-            self._gate_body += [(op, tuple(qubits[i] for i in local)) for op, local in operations]
-            return
-        self.charge(node, len(operations) * len(self._conditions))
-        add = self.instructions.append
-        for op, local in operations:
-            where = tuple(qubits[i] for i in local)
-            for condition in self._conditions:
-                add(Instruction(op, where, clbits, condition))
 
     # -- operations ---------------------------------------------------------------------------------------------------
     def _on_qubits(self, node: QubitStatement) -> None:
@@ -471,179 +306,6 @@ class Elaborator(Evaluator):
         else:
             self.value(node)
             self.fail(node, f"the value of {node.name}(...) is not used")
-
-    # -- control flow -------------------------------------------------------------------------------------------------
-    @contextmanager
-    def _under(self, node: Node, branch: _Branch, function: BitFunction) -> Iterator[None]:
-        """Conditions of what is emitted inside: those around, and one more."""
-        self.charge(node, sum(map(len, function.patterns)) // 32)
-        around = self._conditions
-        outer = BitFunction(
-            {c: condition.value >> i & 1 for i, c in enumerate(condition.clbits)} if condition else {}
-            for condition in around
-        )
-        self._conditions = self.guarded(node, lambda: (outer & function).conditions())
-        self._branches.append(branch)
-        try:
-            yield
-        finally:
-            self._conditions = around
-            self._branches.pop()
-
-    def _choose(self, node: Node, choices: list[tuple[BitFunction, Block]]) -> None:
-        """Blocks under conditions of which at most one holds."""
-        branch = _Branch(frozenset().union(*(function.bits for function, _ in choices)))
-        for function, block in choices:
-            try:
-                with self._under(node, branch, function):
-                    self._block(block)
-            except _Leave as leave:
-                self.fail(node, f"'{leave.how}' that depends on measured bits cannot be expressed in a circuit")
-
-    def _if(self, node: If) -> None:
-        value = self.value(node.condition)
-        if not isinstance(value, Bits | BitFunction):
-            if self.guarded(node.condition, values.truth, value):
-                self._block(node.then)
-            elif node.other is not None:
-                self._block(node.other)
-            return
-        if self._gate_body is not None:
-            self.fail(node, "a gate cannot depend on measured bits")
-        function = self.guarded(node.condition, values.condition, value)
-        choices = [(function, node.then)]
-        if node.other is not None:
-            choices.append((self.guarded(node.condition, lambda: ~function), node.other))
-        self._choose(node, choices)
-
-    def _switch(self, node: Switch) -> None:
-        value = self.value(node.value)
-        if not isinstance(value, Bits):
-            number = self.guarded(node.value, values.whole, value, "a switch")
-            for labels, block in node.cases:
-                if any(self.guarded(x, values.whole, self.value(x), "a case") == number for x in labels):
-                    self._block(block)
-                    return
-            if node.default is not None:
-                self._block(node.default)
-            return
-        met = BitFunction(())
-        choices = []
-        for labels, block in node.cases:
-            case = BitFunction(())
-            for x in labels:
-                case = self.guarded(x, lambda a, b: a | b, case, self.guarded(x, self._case, value, x))
-            choices.append((self.guarded(node, lambda a, b: a & ~b, case, met), block))
-            met = self.guarded(node, lambda a, b: a | b, met, case)
-        if node.default is not None:
-            choices.append((self.guarded(node, lambda: ~met), node.default))
-        self._choose(node, choices)
-
-    def _case(self, bits: Bits, label: Expr) -> BitFunction:
-        equal = values.binary("==", bits, self.value(label), self.version)
-        return values.condition(equal)
-
-    def _for(self, node: For) -> None:
-        if isinstance(node.values, Range | SetLiteral):
-            items: Sequence[Any] = self.items(node.values, None)
-        else:
-            found = self.value(node.values)
-            if isinstance(found, BitString):
-                items = [bool(found.value >> i & 1) for i in range(found.width)]
-            elif isinstance(found, list):
-                items = list(found)
-            else:
-                self.fail(node.values, f"a loop over {kind(found)}: a range, set or array is needed")
-        width = self.width(node.type.width)
-        for item in items:
-            scope = Scope(self.scope)
-            value = self._as(node, node.type.kind, width, item)
-            scope.names[node.name] = Variable(value, node.type.kind, width, False, len(self._branches))
-            if not self._iteration(node, node.body, scope):
-                break
-
-    def _while(self, node: While) -> None:
-        while True:
-            value = self.value(node.condition)
-            if isinstance(value, Bits | BitFunction):
-                self.fail(node.condition, "'while' on measured bits cannot be unrolled")
-            if not self.guarded(node.condition, values.truth, value) or not self._iteration(node, node.body):
-                break
-
-    def _iteration(self, node: Node, body: Block, scope: Scope | None = None) -> bool:
-        """One pass of a loop; whether the loop goes on."""
-        self.charge(node, 4)
-        try:
-            self._block(body, scope)
-        except _Leave as leave:
-            if leave.how not in ("break", "continue"):
-                raise
-            return leave.how == "continue"
-        return True
-
-    def _jump(self, node: Jump) -> None:
-        if node.kind == "end" and self._gate_body is not None:
-            self.fail(node, "'end' in the body of a gate")
-        raise _Leave(node.kind)
-
-    def _box(self, node: Box) -> None:
-        self._block(node.body)
-
-    # -- subroutines --------------------------------------------------------------------------------------------------
-    def _define_subroutine(self, node: Subroutine) -> None:
-        self._global_only(node, "the definition of a subroutine")
-        if node.name in self.scope.names or node.name in self.gates or node.name in self._subroutines:
-            self.fail(node, f"'{node.name}' is declared twice")
-        self._subroutines[node.name] = node
-
-    def _call_subroutine(self, node: Call) -> tuple[bool, Any]:
-        """Whether there is such a subroutine, and the value it returns."""
-        routine = self._subroutines.get(node.name)
-        if routine is None:
-            return False, None
-        if self._gate_body is not None:
-            self.fail(node, f"subroutine '{node.name}' in the body of a gate")
-        if len(node.args) != len(routine.params):
-            self.fail(node, f"subroutine '{node.name}' takes {len(routine.params)} values, {len(node.args)} were given")
-        self.charge(node)
-        inner = Scope(self._outermost(), sealed=True)
-        for (type_, name), arg in zip(routine.params, node.args, strict=True):
-            inner.names[name] = self._argument(type_, name, arg)
-        self._calls += 1
-        if self._calls > MAX_CALLS:
-            self.fail(node, f"subroutines that call subroutines, more than {MAX_CALLS} deep")
-        result = None
-        try:
-            self._block(routine.body, inner)
-        except _Leave as leave:
-            if leave.how in ("break", "continue"):
-                self.fail(node, f"'{leave.how}' outside of a loop in subroutine '{node.name}'")
-            if leave.how == "end":
-                raise
-            result = leave.value
-        finally:
-            self._calls -= 1
-        return True, result
-
-    def _argument(self, type_: Type, name: str, arg: Expr) -> Variable:
-        if type_.kind != "qubit":
-            value = self.value(arg)
-            if type_.kind == "bit" and isinstance(value, Bits):
-                return Variable(value)
-            width = self.width(type_.width)
-            return Variable(self._as(arg, type_.kind, width, value), type_.kind, width, False, len(self._branches))
-        qubits = self.qubits(arg)
-        size = 1 if type_.width is None else self.integer(type_.width, f"the size of '{name}'", 1, MAX_REGISTER)
-        if len(qubits.indices) != size:
-            self.fail(arg, f"'{name}' takes {size} qubit{'s' if size > 1 else ''}, {len(qubits.indices)} were given")
-        return Variable(Qubits(qubits.indices, type_.width is None))
-
-    def _return(self, node: Return) -> None:
-        raise _Leave("return", None if node.value is None else self.value(node.value))
-
-
-class EndOfProgram(Exception):
-    """``end`` was reached."""
 
 
 _STATEMENTS: dict[type, Callable[[Elaborator, Any], None]] = {
