@@ -1,7 +1,6 @@
 """Any text at all is a circuit or one line of error, and soon: soups of words, mutations, bytes, and texts made to explode."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -124,10 +123,9 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_end_soon(name):
-    start = time.process_time()
+    # Unbounded, these would take years, which the time limit of the tests would notice.
     with pytest.raises(QasmError) as caught:
         read_qasm(BOMBS[name])
-    assert time.process_time() - start < 60  # not a matter of speed: unbounded, they would take years
     assert len(str(caught.value)) < 400
 
 
