@@ -3,88 +3,139 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitket.errors import InvalidInput
+from bitket.cli.catalogue import Json
+from bitket.cli.console import console
+from bitket.errors import BitketError, InvalidInput
+
+if TYPE_CHECKING:
+    from bitket.algebra import PauliSum
+    from bitket.quantum.circuits import Circuit
+    from bitket.quantum.noise import NoiseModel
 
 __all__ = ["register"]
+
+_DEFAULT_SHOTS = 1024
+_SHOWN = 24  # bars of counts; the rest is summed up in one line
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
-    app.command("simulate")(simulate)
+    app.command()(simulate)
 
 
 def simulate(
-    file: Annotated[Path, typer.Argument(help="OpenQASM 2 or 3.")],
-    shots: Annotated[int, typer.Option(min=0, help="Sample that many shots.")] = 1024,
+    file: Annotated[Path, typer.Argument(help="A circuit in OpenQASM 2 or 3.")],
+    shots: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Sample counts, and estimate observables from so many shots. [default: 1024, or exact observables]",
+        ),
+    ] = None,
     observables: Annotated[
-        list[str] | None, typer.Option("--observable", help="Pauli sum, such as '0.5*ZZ - XI'; may repeat.")
+        list[str] | None,
+        typer.Option("--observable", metavar="PAULIS", help="Pauli sum, such as '0.5*ZZ - XI'; may repeat."),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Compile for a device, such as manila, and use its noise.")
+    ] = "",
+    noise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:RATE|FILE",
+            help="depolarizing:P1[,P2], bit_flip:P, phase_flip:P, amplitude_damping:G, phase_damping:L after each gate, "
+            "readout:P10[,P01], or a noise model as JSON; may repeat.",
+        ),
     ] = None,
     parameters: Annotated[
-        list[str] | None, typer.Option("--param", help="NAME=VALUE of an input parameter; may repeat.")
+        list[str] | None,
+        typer.Option("--param", metavar="NAME=VALUE", help="Value of a circuit parameter; may repeat."),
     ] = None,
-    noise: Annotated[str, typer.Option(help="depolarizing:P1[,P2], or a JSON file written by NoiseModel.")] = "",
-    device: Annotated[
-        str, typer.Option(help="Compile for a device and use its noise: a name, such as manila, or a JSON file.")
-    ] = "",
     gradient: Annotated[
-        bool, typer.Option("--gradient", help="Also derivatives of the observables for the parameters.")
+        bool, typer.Option("--gradient", help="Derivatives of observables for all parameters, too.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the shots.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    method: Annotated[
+        str, typer.Option(help="How derivatives are taken: auto, adjoint, parameter_shift or backprop.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the shots.")] = 0,
+    figure: Annotated[Path | None, typer.Option(help="Draw the counts into this file (svg, png or pdf).")] = None,
+    as_json: Json = False,
 ) -> None:
     """Simulate a circuit. Example: bitket simulate bell.qasm --shots 1000 --observable ZZ --noise depolarizing:0.01,0.02"""
+    if device and noise:
+        raise InvalidInput("--device and --noise: one of them can be given")
+    if gradient and not observables:
+        raise InvalidInput("--gradient: an --observable to differentiate is needed")
+    if figure is not None and figure.suffix not in (".svg", ".png", ".pdf"):
+        raise InvalidInput(f"--figure {figure}: a name that ends in .svg, .png or .pdf is needed")
+    if figure is not None and observables and shots is None:
+        raise InvalidInput("--figure draws counts: --shots is needed beside --observable")
     import torch
 
-    from bitket.algebra import PauliSum
-    from bitket.quantum.circuits.qasm import load_qasm
-    from bitket.quantum.simulation import expectation, sample
+    from bitket.quantum.simulation import sample
 
-    circuit = load_qasm(file)
+    circuit = _circuit(file)
     values = _parameters(parameters, circuit)
+    operators = {text: _operator(text, circuit) for text in observables or []}
     model = _noise(noise) if noise else None
-    operators = {text: PauliSum.parse(text) for text in observables or []}
     if device:
-        if noise:
-            raise InvalidInput("--device and --noise: one of them can be given")
         circuit, operators, model = _on_device(circuit, operators, device)
-    out: dict[str, Any] = {"file": str(file), "qubits": circuit.num_qubits, "seed": seed}
     weights = torch.tensor([values[p.name] for p in circuit.weights], dtype=torch.float64, requires_grad=gradient)
     inputs = torch.tensor([values[p.name] for p in circuit.inputs], dtype=torch.float64, requires_grad=gradient)
-    if shots:
-        counts = sample(
-            circuit,
-            shots,
-            weights.detach(),
-            inputs.detach(),
-            noise=model,
-            generator=torch.Generator().manual_seed(seed),
+    generator = torch.Generator().manual_seed(seed)
+    counted = shots or (None if observables else _DEFAULT_SHOTS)
+    out: dict[str, Any] = {"file": str(file), "qubits": circuit.num_qubits, "seed": seed, "shots": counted}
+    if counted:
+        out["counts"] = dict(
+            sample(circuit, counted, weights.detach(), inputs.detach(), noise=model, generator=generator)
         )
-        out["shots"], out["counts"] = shots, dict(counts)
-    out["expectation"] = {}
-    for text, operator in operators.items():
-        value = expectation(circuit, operator, weights, inputs, noise=model)
-        out["expectation"][text] = {"value": float(value.detach())}
-        if gradient:
-            found = torch.autograd.grad(value, (weights, inputs), allow_unused=True)
-            slopes = [
-                0.0 if g is None else float(s)
-                for g, t in zip(found, (weights, inputs), strict=True)
-                for s in (t if g is None else g)
-            ]
-            names = [p.name for p in circuit.weights + circuit.inputs]
-            out["expectation"][text]["gradient"] = dict(zip(names, slopes, strict=True))
+    out["expectation"] = {
+        text: _expectation(circuit, operator, weights, inputs, model, counted, generator, gradient, method)
+        for text, operator in operators.items()
+    }
+    if figure is not None:
+        _draw(out["counts"], figure)
     if as_json:
         print(json.dumps(out))
     else:
-        _show(out)
+        _print(out)
 
 
-def _parameters(pairs: list[str] | None, circuit: Any) -> dict[str, float]:
+def _circuit(file: Path) -> Circuit:
+    from bitket.quantum.circuits.qasm import load_qasm
+
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        circuit = load_qasm(file)
+    for note in notes:
+        print(f"bitket: note: {note.message}", file=sys.stderr)
+    return circuit
+
+
+def _operator(text: str, circuit: Circuit) -> PauliSum:
+    from bitket.algebra import PauliSum
+
+    try:
+        operator = PauliSum.parse(text)
+    except BitketError as error:
+        raise InvalidInput(f"--observable {text}: {error}") from None
+    if operator.num_qubits != circuit.num_qubits:
+        raise InvalidInput(
+            f"--observable {text}: it is on {operator.num_qubits} qubits, the circuit has {circuit.num_qubits}"
+        )
+    return operator
+
+
+def _parameters(pairs: list[str] | None, circuit: Circuit) -> dict[str, float]:
     values = {}
     names = [p.name for p in circuit.parameters]
     for pair in pairs or []:
@@ -93,16 +144,61 @@ def _parameters(pairs: list[str] | None, circuit: Any) -> dict[str, float]:
             values[name] = float(text)
         except ValueError:
             equals = ""
-        if not equals:
-            raise InvalidInput(f"--param {pair}: NAME=NUMBER is needed")
+        if not equals or not math.isfinite(values[name]):
+            raise InvalidInput(f"--param {pair}: NAME=NUMBER with a finite number is needed")
         if name not in names:
-            raise InvalidInput(
-                f"--param {pair}: the circuit has " + (f"parameters {', '.join(names)}" if names else "no parameters")
-            )
-    missing = [n for n in names if n not in values]
+            there = f"parameters {', '.join(names)}" if names else "no parameters"
+            raise InvalidInput(f"--param {pair}: the circuit has {there}")
+    missing = [name for name in names if name not in values]
     if missing:
         raise InvalidInput(f"parameter '{missing[0]}' has no value: add --param {missing[0]}=NUMBER")
     return values
+
+
+def _noise(parts: list[str]) -> NoiseModel:
+    """The noise of all parts, in order; a file comes alone."""
+    from bitket.quantum import noise
+
+    channels: dict[str, Callable[[float], Any]] = {
+        "bit_flip": noise.bit_flip,
+        "phase_flip": noise.phase_flip,
+        "amplitude_damping": noise.amplitude_damping,
+        "phase_damping": noise.phase_damping,
+    }
+    model = noise.NoiseModel()
+    for part in parts:
+        name, colon, text = part.partition(":")
+        if not colon or name not in ("depolarizing", "readout", *channels):
+            if len(parts) == 1:
+                return _noise_file(Path(part))
+            raise InvalidInput(f"--noise {part}: depolarizing, readout, {', '.join(channels)} and a colon are needed")
+        try:
+            rates = [float(rate) for rate in text.split(",")]
+        except ValueError:
+            rates = []
+        if not 1 <= len(rates) <= (1 if name in channels else 2):
+            wanted = "one rate" if name in channels else "one rate or two"
+            raise InvalidInput(f"--noise {part}: {wanted} after the colon is needed")
+        if name == "depolarizing":
+            model = model.after(noise.depolarizing(rates[0]), num_qubits=1)
+            model = model.after(noise.depolarizing(rates[-1], 2), num_qubits=2)
+        elif name == "readout":
+            model = model.with_readout(rates[0], rates[-1])
+        else:
+            model = model.after(channels[name](rates[0]))
+    return model
+
+
+def _noise_file(path: Path) -> NoiseModel:
+    from bitket.quantum.noise import NoiseModel
+
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise InvalidInput(
+            f"--noise {path}: neither NAME:RATE, such as depolarizing:0.01, nor a readable JSON file"
+        ) from None
+    return NoiseModel.from_dict(data)
 
 
 def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any, dict[str, Any], Any]:
@@ -136,36 +232,68 @@ def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any,
     return small, there, machine.noise_model(used)
 
 
-def _noise(text: str) -> Any:
-    from bitket.quantum.noise import NoiseModel
+def _expectation(
+    circuit: Circuit,
+    operator: PauliSum,
+    weights: Any,
+    inputs: Any,
+    noise: NoiseModel | None,
+    shots: int | None,
+    generator: Any,
+    gradient: bool,
+    method: str,
+) -> dict[str, Any]:
+    """Value of one observable, its standard error if it is from shots, and its derivatives if they are asked for."""
+    import torch
 
-    if text.startswith("depolarizing:"):
-        try:
-            rates = [float(part) for part in text.removeprefix("depolarizing:").split(",")]
-        except ValueError:
-            rates = []
-        if len(rates) not in (1, 2):
-            raise InvalidInput(f"--noise {text}: depolarizing:P1 or depolarizing:P1,P2 is needed")
-        return NoiseModel.depolarizing(rates[0], rates[-1])
-    try:
-        return NoiseModel.from_dict(json.loads(Path(text).read_text()))
-    except (OSError, ValueError) as error:
-        if isinstance(error, InvalidInput):
-            raise
-        raise InvalidInput(f"--noise {text}: neither depolarizing:P1[,P2] nor a readable JSON file") from None
+    from bitket.quantum.simulation import expectation, expectation_with_error
+
+    entry: dict[str, Any] = {}
+    if shots:
+        value, error = expectation_with_error(
+            circuit, operator, weights.detach(), inputs.detach(), shots=shots, noise=noise, generator=generator
+        )
+        entry |= {"value": float(value), "standard_error": float(error)}
+    if gradient or not shots:
+        options: dict[str, Any] = {"noise": noise, "shots": shots, "gradient": method}
+        exact = expectation(circuit, operator, weights, inputs, generator=generator, **options)
+        if not shots:
+            entry["value"] = float(exact.detach())
+        if gradient:
+            parts = (weights, inputs)
+            slopes = torch.autograd.grad(exact, parts, allow_unused=True) if exact.requires_grad else (None, None)
+            whole = torch.cat([torch.zeros_like(t) if s is None else s for s, t in zip(slopes, parts, strict=True)])
+            names = [p.name for p in circuit.weights + circuit.inputs]
+            entry["gradient"] = dict(zip(names, whole.tolist(), strict=True))
+    return entry
 
 
-def _show(out: dict[str, Any]) -> None:
-    from rich.console import Console
+def _draw(counts: dict[str, int], path: Path) -> None:
+    from bitket.runs.figures import encoded, subplots
+    from bitket.runs.files import write_bytes
 
-    console = Console()
-    if "counts" in out:
-        most = max(out["counts"].values())
-        for key, count in list(out["counts"].items())[:20]:
-            console.print(f"{key}  {count:>8}  [cyan]{'█' * max(1, round(30 * count / most))}[/cyan]")
-        if len(out["counts"]) > 20:
-            console.print(f"[dim]and {len(out['counts']) - 20} more[/dim]")
+    shown = sorted(counts.items(), key=lambda item: -item[1])[:_SHOWN]
+    rest = sum(counts.values()) - sum(count for _, count in shown)
+    keys = [key for key, _ in shown] + (["others"] if rest else [])
+    figure, axes = subplots(width=max(4.0, 1.5 + 0.35 * len(keys)))
+    axes.bar(keys, [count for _, count in shown] + ([rest] if rest else []))
+    axes.set(xlabel="measured bits", ylabel="shots")
+    axes.grid(visible=False, axis="x")
+    axes.tick_params(axis="x", rotation=90 if len(keys) > 8 or len(keys[0]) > 6 else 0)
+    write_bytes(path, encoded(figure, path.stem, (path.suffix[1:],))[path.suffix[1:]])
+
+
+def _print(out: dict[str, Any]) -> None:
+    screen = console()
+    counts = sorted(out.get("counts", {}).items(), key=lambda item: -item[1])
+    for key, count in counts[:_SHOWN]:
+        share = count / out["shots"]
+        screen.print(f"{key}  {count:>8}  {share:>6.1%}  [cyan]{'█' * max(1, round(40 * count / counts[0][1]))}[/cyan]")
+    if len(counts) > _SHOWN:
+        rest = sum(count for _, count in counts[_SHOWN:])
+        screen.print(f"[bright_black]and {len(counts) - _SHOWN} more, {rest} shots together[/]")
     for text, entry in out["expectation"].items():
-        console.print(f"<{text}> = {entry['value']:.10g}")
+        error = f" ± {entry['standard_error']:.2g}" if "standard_error" in entry else ""
+        screen.print(f"<{text}> = {entry['value']:.10g}{error}", markup=False)
         for name, slope in entry.get("gradient", {}).items():
-            console.print(f"    d/d{name} = {slope:.10g}")
+            screen.print(f"    d/d{name} = {slope:.10g}", markup=False)

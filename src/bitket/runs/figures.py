@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -61,14 +62,15 @@ def subplots(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: flo
         return figure, figure.subplots(rows, columns)
 
 
-def encoded(figure: Figure, name: str) -> dict[str, bytes]:
-    """The figure as SVG and PNG (160 dots an inch) without dates, so that the same figure gives the same bytes."""
+def encoded(figure: Figure, name: str, kinds: Sequence[str] = ("svg", "png")) -> dict[str, bytes]:
+    """The figure as SVG, PNG (160 dots an inch) or PDF without dates, so that the same figure gives the same bytes."""
     import matplotlib as mpl
 
+    undated: dict[str, Any] = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
     out = {}
     with mpl.rc_context({**_style(), "svg.hashsalt": name}):
-        for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+        for kind in kinds:
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
+            figure.savefig(buffer, format=kind, dpi=160, metadata=undated[kind])
             out[kind] = buffer.getvalue()
     return out
