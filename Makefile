@@ -1,18 +1,21 @@
 # make reproduce: rerun every paper at quick scale, with a scoreboard and an HTML report. make test: all checks.
 # Both set everything up in .venv; Python 3.11 or later, a C++17 compiler and make are all they need.
-PYTHON ?= python3
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+JOBS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 1
+CODE := src tests benchmarks
+# What the installed package is made from: a change in one of these installs it anew.
+INSTALLED := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/bitket/quantum/simulation/native/*.?pp)
 
-.PHONY: reproduce test test-all bench native clean
+.PHONY: reproduce test test-all bench results clean
 
 reproduce: $(VENV)/.stamp-all
 	$(BIN)/bitket reproduce --jobs $(JOBS)
 
 test: $(VENV)/.stamp-test
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not slow"
@@ -23,15 +26,12 @@ test-all: $(VENV)/.stamp-test
 bench: $(VENV)/.stamp-test
 	$(BIN)/python -m benchmarks simulation
 
-# Build the compiled core again after a change in it.
-native: $(VENV)/.stamp-test
-	$(BIN)/pip install -q scikit-build-core nanobind
-	$(BIN)/pip install -q --no-build-isolation --no-deps -e .
+# The README's table of results from the recorded runs in results/.
+results: $(VENV)/.stamp-all
+	$(BIN)/python -m bitket.report.readme README.md results/*.json
 
-$(VENV)/.stamp-%: pyproject.toml constraints.txt CMakeLists.txt
+$(VENV)/.stamp-%: $(INSTALLED)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -U pip
-	$(BIN)/pip install -q -c constraints.txt torch
 	$(BIN)/pip install -q -c constraints.txt -e ".[$*]"
 	touch $@
 

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def test_cite_prints_bibtex(bitket):
 
 def test_the_version_and_help(bitket):
     assert bitket("--version") == (0, f"bitket {package.__version__}\n", "")
+    assert package.__version__ == metadata.version("bitket")
+    assert f"\nversion: {package.__version__}\n" in (Path(__file__).parents[2] / "CITATION.cff").read_text()
     for arguments in ((), ("--help",)):
         status, out, err = bitket(*arguments)
         assert (status, err) == (0, "")
