@@ -1,6 +1,9 @@
 // Python bindings of the native core and the choice of instruction set.
 #include <nanobind/nanobind.h>
 
+#include <cstdlib>
+#include <string>
+
 #include "pool.hpp"
 
 namespace nb = nanobind;
@@ -11,12 +14,15 @@ void bind_state(nb::module_& m);     // state_bindings.cpp: one large state
 void bind_batch(nb::module_& m);     // batch_bindings.cpp: batches of small circuits
 void bind_transfer(nb::module_& m);  // transfer_bindings.cpp: Pauli-transfer vectors
 
-// The widest instruction set the processor has among those the kernels are built for.
+// The widest instruction set the processor has among those the kernels are built for, or a narrower one named by BITKET_ISA.
 const char* instruction_set() {
+    const char* asked = std::getenv("BITKET_ISA");
+    const std::string most = asked ? asked : "v4";
+    if (most == "generic") return "generic";
 #ifdef BITKET_X86
     __builtin_cpu_init();
     const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-    if (v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+    if (v3 && most != "v3" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
         return "v4";
     if (v3) return "v3";
