@@ -1,57 +1,111 @@
-"""The compiled core on one state against the torch twin, for every kind of operation."""
+"""The compiled simulator of one state against its twin in torch operators, on every kind of gate."""
+
+from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bitket.quantum.circuits import Circuit, Parameter
-from bitket.quantum.circuits.random import random_circuit
-from bitket.quantum.noise import NoiseModel
-from bitket.quantum.simulation import native, twin
-from bitket.quantum.simulation.density import doubled
-from bitket.quantum.simulation.planner import can_run, run_native
-from bitket.quantum.simulation.program import lower
+from bitket.quantum.simulation import native, planner, twin
+from bitket.quantum.simulation.program import PauliRotation, Program, Unitary
 
-pytestmark = pytest.mark.skipif(native.core is None, reason="the compiled core was not built")
+pytestmark = pytest.mark.skipif(native.core is None, reason="the compiled core is not built")
 
-
-def random_state(n: int, dtype: torch.dtype, generator: torch.Generator, batch: tuple[int, ...] = ()) -> torch.Tensor:
-    state = torch.randn(*batch, 1 << n, dtype=dtype, generator=generator)
-    return state / state.abs().square().sum(-1, keepdim=True).sqrt()
+X = np.array([[0, 1], [1, 0]], dtype=complex)
+SWAP = np.eye(4, dtype=complex)[[0, 2, 1, 3]]
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 13, 15, 16])
-@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
-def test_equals_the_twin(n, dtype):
-    rng, generator = np.random.default_rng(n), torch.Generator().manual_seed(n)
-    c = random_circuit(n, 12, rng)
-    for q in range(n):
-        c.crx(Parameter("a"), q, (q + 1) % n) if n > 1 else c.rx(Parameter("a"), q)
-        c.rzz(Parameter("b") * q, q, (q + 1) % n) if n > 1 else c.ry(Parameter("b"), q)
-    program = lower(c)
-    assert can_run(program)
-    angles = program.angles(torch.tensor([0.4, -1.1], dtype=torch.float64), None)
-    state = random_state(n, dtype, generator)
-    expected = twin.evolve(program, state.clone(), angles)
-    got = run_native(program, state.clone(), angles)
-    torch.testing.assert_close(got, expected, atol=2e-5 if dtype == torch.complex64 else 1e-12, rtol=0)
+def random_program(n: int, count: int, rng: np.random.Generator) -> tuple[Program, np.ndarray]:
+    """Matrices (some not unitary), flips, swaps, phases and Pauli rotations, each with or without controls."""
+    ops: list[Unitary | PauliRotation] = []
+    slots = 6
+    for _ in range(count):
+        kind = rng.integers(7)
+        k = min(n, int(rng.integers(1, 6)) if kind == 0 else 2 if kind in (2, 5) else 1)
+        order = rng.permutation(n)
+        qubits = tuple(int(q) for q in order[:k])
+        free = order[k:]
+        mask = sum(1 << int(q) for q in free[: rng.integers(0, 3)]) if rng.random() < 0.6 else 0
+        value = int(rng.integers(1 << n)) & mask
+        if kind <= 3:
+            if kind == 0:
+                matrix = rng.normal(size=(2, 1 << k, 1 << k)) / 2 ** (k / 2)
+                matrix = (
+                    np.linalg.qr(matrix[0] + 1j * matrix[1])[0] if rng.random() < 0.7 else matrix[0] + 1j * matrix[1]
+                )
+            elif kind == 1:
+                matrix = X
+            elif kind == 2 and k == 2:
+                matrix = SWAP
+            else:
+                matrix = np.diag(np.exp(1j * rng.normal(size=2))) if k == 1 else np.eye(4, dtype=complex)
+            ops.append(Unitary(matrix, qubits, mask, value))
+            continue
+        x, z = (int(v) for v in rng.integers(1 << n, size=2))
+        if kind == 4:
+            x, z = x & (1 << qubits[0]), z & (1 << qubits[0])
+        elif kind == 5:
+            x, z = 0, sum(1 << q for q in qubits)
+        ops.append(PauliRotation(x & ~mask, z & ~mask, int(rng.integers(slots)), mask, value))
+    program = Program(n, 0, tuple(ops), (None,) * slots, (), (), 0.3, None)  # type: ignore[arg-type]
+    return program, rng.normal(size=slots) * 3
 
 
-def test_works_in_place_and_over_batches():
-    program = lower(Circuit(4).h(0).cx(0, 3).rx(Parameter("x"), 2))
-    angles = program.angles(torch.tensor([[0.1], [0.2], [0.3]], dtype=torch.float64), None)
-    state = random_state(4, torch.complex128, torch.Generator().manual_seed(0), (3,))
-    expected = twin.evolve(program, state.clone(), angles)
-    got = run_native(program, state, angles)
-    assert got.data_ptr() == state.data_ptr()
-    torch.testing.assert_close(got, expected, atol=1e-13, rtol=0)
+def random_state(shape: tuple[int, ...], rng: np.random.Generator) -> torch.Tensor:
+    values = rng.normal(size=(2, *shape))
+    return torch.as_tensor((values[0] + 1j * values[1]) / np.linalg.norm(values))
 
 
-def test_takes_superoperators_which_are_not_unitary():
-    c = random_circuit(3, 5, np.random.default_rng(2), names=["rx", "ry", "cx", "h"], max_controls=0)
-    program = doubled(lower(c, NoiseModel.depolarizing(0.1, 0.2)))
-    state = twin.zero_state(6, (), torch.complex128, torch.device("cpu"))
-    angles = torch.zeros(0, dtype=torch.float64)
+@settings(deadline=None, max_examples=60)
+@given(n=st.integers(1, 9), seed=st.integers(0, 2**32 - 1), double=st.booleans())
+def test_core_and_twin_agree(n: int, seed: int, double: bool) -> None:
+    rng = np.random.default_rng(seed)
+    program, angles = random_program(n, 25, rng)
+    check(program, angles, random_state((1 << n,), rng), double)
+
+
+def check(program: Program, angles: np.ndarray, state: torch.Tensor, double: bool) -> None:
+    given = torch.as_tensor(angles)
+    expected = twin.evolve(program, state, given)
+    for _ in range(2):  # the second call takes the plan from the cache
+        out = planner.run_native(program, state.to(torch.complex128 if double else torch.complex64, copy=True), given)
+        error = float((out - expected).abs().max() / expected.abs().max())
+        assert error < (1e-12 if double else 3e-5)
+    changed = given + 0.7
+    out = planner.run_native(program, state.clone(), changed)
     torch.testing.assert_close(
-        run_native(program, state.clone(), angles), twin.evolve(program, state, angles), atol=1e-13, rtol=0
+        out, twin.evolve(program, state, changed), rtol=1e-10, atol=1e-10 * float(out.abs().max())
     )
+
+
+@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("n", [13, 15])
+def test_several_stages(n: int, double: bool) -> None:
+    rng = np.random.default_rng(n)
+    program, angles = random_program(n, 60, rng)
+    check(program, angles, random_state((1 << n,), rng), double)
+
+
+def test_small_tiles_need_many_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "_TILE", {torch.complex64: 10, torch.complex128: 10})
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        program, angles = random_program(12, 60, rng)
+        check(program, angles, random_state((1 << 12,), rng), seed % 2 == 0)
+
+
+def test_leading_axes_and_place() -> None:
+    rng = np.random.default_rng(1)
+    program, _ = random_program(5, 20, rng)
+    angles, state = torch.as_tensor(rng.normal(size=(3, 1, 6))), random_state((3, 2, 32), rng)
+    expected = twin.evolve(program, state, angles)
+    out = planner.run_native(program, state, angles)
+    assert out is state
+    torch.testing.assert_close(out, expected)
+
+
+def test_a_matrix_on_six_qubits_is_left_to_the_twin() -> None:
+    program = Program(6, 0, (Unitary(np.eye(64, dtype=complex), tuple(range(6))),), (), (), (), 0.0, None)
+    assert not planner.takes(program, torch.zeros(64, dtype=torch.complex128))

@@ -1,12 +1,14 @@
-"""Unitary programs on one large state in the compiled core.
+"""One large state in the compiled core: circuits are cut into stages, each of which is one pass over memory.
 
-One-qubit matrices are gathered until an operation on several qubits needs their qubit, so that a layer of RY and RZ costs one pass. An
-operation may overtake those that share no qubit with it: what stays within the low qubits is drawn together and runs in cache.
+One-qubit gates are gathered lazily into one matrix until an entangling gate needs them; phases into products of phases with common
+controls. A stage takes, in order, every gate whose targets fit a tile of qubits (the lowest ones, for whole cache lines, and those that
+the first waiting gates ask for), and which commutes with all it overtakes. Controls and phases need no place in the tile.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,108 +18,295 @@ from numpy.typing import NDArray
 from bitket.quantum.simulation import native
 from bitket.quantum.simulation.program import PauliRotation, Program, Unitary
 
-__all__ = ["can_run", "run_native"]
+__all__ = ["run_native", "takes"]
 
-_LOW = 14  # qubits of a tile of the core
-_WAITING = 64  # how far back an operation may be drawn
+_TILE = {torch.complex64: 13, torch.complex128: 12}  # qubits: 64 KiB of amplitudes, in the second cache
+_CLOSE = 5  # lowest qubits, always in the tile
+_DENSE = 5
+_WIDE = 5  # a Pauli product with more X than this is narrowed by CX gates
+
+_X = np.array([[0, 1], [1, 0]])
+_SWAP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 
-def can_run(program: Program) -> bool:
-    """Whether the core has kernels for all operations."""
-    return program.is_unitary and all(isinstance(op, PauliRotation) or len(op.qubits) <= 5 for op in program.ops)  # type: ignore[union-attr]
+def takes(program: Program, state: torch.Tensor) -> bool:
+    """Whether the core runs a program: it is built, the state lies in main memory, and each gate is unconditional on 5 qubits at most."""
+    return (
+        native.core is not None
+        and state.device.type == "cpu"
+        and state.dtype in _TILE
+        and bool(program.cache("state plan takes", lambda: _fits(program)))
+    )
 
 
 def run_native(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
-    """A unitary program on states ``[..., 2^n]`` for angles ``[..., S]``, in place where ``state`` is contiguous."""
-    batch = torch.broadcast_shapes(state.shape[:-1], angles.shape[:-1])
-    state = state.expand(*batch, state.shape[-1]).contiguous()
-    rows = state.reshape(math.prod(batch), state.shape[-1])
-    values = (
-        angles.detach().to(torch.float64).expand(*batch, angles.shape[-1]).reshape(len(rows), angles.shape[-1]).numpy()
-    )
+    """Applies a program to states in place.
+
+    Parameters
+    ----------
+    program
+        Constant matrices (unitary or not) on at most 5 qubits, and Pauli rotations; see `takes`.
+    state
+        ``[..., 2^n]``, contiguous, complex64 or complex128; overwritten.
+    angles
+        ``[..., S]``, see `Program.angles`; broadcast to the leading shape of ``state``.
+
+    Returns
+    -------
+    Tensor
+        ``state``.
+    """
+    plan = program.cache(("state plan", state.dtype), lambda: _plan(program, state.dtype))
     native.threads()
-    for k, row in enumerate(rows):
-        native.core.state_run(_operations(program, values[k]), torch.view_as_real(row).reshape(-1), program.num_qubits)
-    if program.phase:
-        rows *= complex(math.cos(program.phase), math.sin(program.phase))
-    return rows.reshape(*batch, state.shape[-1])
+    double = state.dtype == torch.complex128
+    values = angles.detach().to(torch.float64)
+    if state.ndim == 1:
+        values = values.contiguous()
+        plan.run(double, values.data_ptr(), state.data_ptr())
+        return state
+    values = values.expand(*state.shape[:-1], values.shape[-1]).reshape(-1, values.shape[-1])
+    step = state.shape[-1] * state.itemsize
+    for k, row in enumerate(values):
+        plan.run(double, row.data_ptr(), state.data_ptr() + k * step)
+    return state
 
 
-class _Gather:
-    """One-qubit matrices that wait for their qubit, and the operations in the order they will run."""
+def _fits(program: Program) -> bool:
+    return program.num_qubits >= 1 and all(
+        op.condition is None
+        and (isinstance(op, PauliRotation) or (isinstance(op, Unitary) and len(op.qubits) <= _DENSE))
+        for op in program.ops
+    )
 
-    def __init__(self, num_qubits: int) -> None:
-        self.pending: dict[int, NDArray[np.complex128]] = {}
-        self.high: list[tuple[int, Any]] = []  # operations beyond the low qubits that low ones may still overtake
-        self.list = native.core.StateOps()
-        self.low = (1 << min(num_qubits, _LOW)) - 1
 
-    def one(self, qubit: int, matrix: NDArray[np.complex128]) -> None:
-        before = self.pending.get(qubit)
-        self.pending[qubit] = matrix if before is None else matrix @ before
+# -- gates in the core's words ----------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False)
+class _Gate:
+    """``targets`` must lie in the tile; ``diagonal`` are the other qubits it looks at. ``code`` is the core's encoding."""
 
-    def settle(self, bits: int) -> None:
-        """Emit what waits on some qubits."""
-        for q in [q for q in self.pending if bits >> q & 1]:
-            self._emit(1 << q, 1 << q, ("dense", (q,), self.pending.pop(q), 0, 0))
+    targets: int
+    diagonal: int
+    code: list[int]
 
-    def several(self, bits: int, touched: int, call: tuple[Any, ...]) -> None:
-        self.settle(bits)
-        self._emit(bits, touched, call)
 
-    def _emit(self, bits: int, touched: int, call: tuple[Any, ...]) -> None:
-        if touched & ~self.low == 0 and not any(b & bits for b, _ in self.high):
-            self._call(call)
-            return
-        self.high.append((bits, call))
-        if len(self.high) > _WAITING:
-            self.flush()
+@dataclass
+class _Encoder:
+    """Turns a program's operations into gates, one-qubit matrices and phases gathered."""
 
-    def _call(self, call: tuple[Any, ...]) -> None:
-        if call[0] == "dense":
-            _, qubits, matrix, mask, value = call
-            flat = np.ascontiguousarray(matrix, dtype=complex).reshape(-1).view(float)
-            self.list.dense(tuple(qubits), flat, mask, value)
+    doubles: list[float] = field(default_factory=list)
+    gates: list[_Gate] = field(default_factory=list)
+    pending: dict[int, tuple[bool, list[list[int]]]] = field(default_factory=dict)
+    """For each qubit: whether all its factors are diagonal, and the factors."""
+    phases: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """(mask, value, slot or -1, place of the coefficient): exp(i c angle) where ``index & mask == value``."""
+
+    def number(self, value: float) -> int:
+        self.doubles.append(float(value))
+        return len(self.doubles) - 1
+
+    def constant(self, matrix: NDArray[Any], qubits: Iterable[int]) -> list[int]:
+        at = len(self.doubles)
+        self.doubles += np.ascontiguousarray(matrix, dtype=complex).reshape(-1).view(float).tolist()
+        qubits = list(qubits)
+        return [1, 0, 0, -1, 0, 0, len(qubits), *qubits, at]
+
+    def rotation(self, x: int, z: int, slot: int, scale: float, mask: int = 0, value: int = 0) -> list[int]:
+        return [0, x, z, slot, mask, value, 0, self.number(scale)]
+
+    # one qubit
+    def one(self, qubit: int, factor: list[int], diagonal: bool) -> None:
+        if not diagonal:
+            self.flush_phases(1 << qubit)
+        was, factors = self.pending.get(qubit, (True, []))
+        self.pending[qubit] = (was and diagonal, [*factors, factor])
+
+    def flush(self, mask: int, *, even_diagonal: bool) -> None:
+        """Emits the gathered matrices of some qubits; diagonal ones may wait where the next gate is diagonal there."""
+        for q in [q for q in self.pending if mask >> q & 1]:
+            diagonal, factors = self.pending[q]
+            if even_diagonal or not diagonal:
+                del self.pending[q]
+                self.gates.append(_Gate(1 << q, 0, [0, 1, q, 0, 0, len(factors), *_flat(factors)]))
+
+    def flush_phases(self, mask: int) -> None:
+        """Emits the gathered phases that touch some qubits, and with each of them all that share its controls."""
+        while any(p[0] & mask for p in self.phases):
+            counts: dict[tuple[int, int], int] = {}
+            touched = set()
+            for m, v, _, _ in self.phases:
+                for q in _bits(m):
+                    key = (m & ~(1 << q), v & ~(1 << q))
+                    counts[key] = counts.get(key, 0) + 1
+                    if m & mask:
+                        touched.add(key)
+            control, value = max(touched, key=lambda key: counts[key])
+            terms: list[list[int]] = []
+            rest = []
+            union = 0
+            for m, v, slot, at in self.phases:
+                free = m & ~control
+                if m & control == control and v & control == value and free.bit_count() == 1:
+                    terms.append([free.bit_length() - 1, int(v & free != 0), slot, at])
+                    union |= m
+                else:
+                    rest.append((m, v, slot, at))
+            self.phases = rest
+            self.gates.append(_Gate(0, union, [3, control, value, len(terms), *_flat(terms)]))
+
+    def phase(self, mask: int, value: int, slot: int, scale: float) -> None:
+        """exp(i scale angle) where ``index & mask == value``."""
+        self.flush(mask, even_diagonal=False)
+        self.phases.append((mask, value, slot, self.number(scale)))
+
+    def before(self, targets: int, diagonal: int) -> None:
+        """What must be emitted before a gate."""
+        self.flush_phases(targets)
+        self.flush(targets, even_diagonal=True)
+        self.flush(diagonal, even_diagonal=False)
+
+    def flip(self, target: int, mask: int, value: int) -> None:
+        self.before(1 << target, mask)
+        self.gates.append(_Gate(1 << target, mask, [1, target, mask, value]))
+
+    # operations of a program
+    def unitary(self, op: Unitary) -> None:
+        matrix, qubits, mask, value = op.matrix, op.qubits, op.control_mask, op.control_value
+        targets = sum(1 << q for q in qubits)
+        entries = matrix.diagonal()
+        if len(qubits) == 1 and not mask:
+            self.one(qubits[0], self.constant(matrix, [0]), bool(matrix[0, 1] == matrix[1, 0] == 0))
+        elif len(qubits) == 1 and matrix[0, 1] == matrix[1, 0] == 0 and np.allclose(np.abs(entries), 1, atol=1e-14):
+            for bit, angle in enumerate(np.angle(entries)):
+                if angle:
+                    self.phase(mask | targets, value | targets * bit, -1, float(angle))
+        elif len(qubits) == 1 and np.array_equal(matrix, _X):
+            self.flip(qubits[0], mask, value)
+        elif len(qubits) == 2 and np.array_equal(matrix, _SWAP):
+            self.before(targets, mask)
+            self.gates.append(_Gate(targets, mask, [2, *qubits, mask, value]))
         else:
-            self.list.rotation(*call[1:])
+            self.flush_phases(targets)
+            factors: list[list[int]] = []
+            if mask:
+                self.before(targets, mask)
+            else:
+                for k, q in enumerate(qubits):
+                    for f in self.pending.pop(q, (True, []))[1]:
+                        factors.append(_moved(f, k))
+            factors.append(self.constant(matrix, range(len(qubits))))
+            self.gates.append(
+                _Gate(targets, mask, [0, len(qubits), *qubits, mask, value, len(factors), *_flat(factors)])
+            )
 
-    def flush(self) -> None:
-        for _, call in self.high:
-            self._call(call)
-        self.high.clear()
+    def turn(self, op: PauliRotation) -> None:
+        x, z, slot, mask, value = op.x_mask, op.z_mask, op.slot, op.control_mask, op.control_value
+        both = x | z
+        if not x and not z and mask.bit_count() == 1:
+            self.one(mask.bit_length() - 1, self.rotation(0, 0, slot, 1.0, 1, int(value != 0)), True)
+        elif not x and not z and mask:
+            self.phase(mask, value, slot, -0.5)
+        elif not both:
+            self.one(0, self.rotation(0, 0, slot, 1.0), True)
+        elif both.bit_count() == 1 and not mask:
+            self.one(both.bit_length() - 1, self.rotation(int(x != 0), int(z != 0), slot, 1.0), not x)
+        elif not x and both.bit_count() == 1:
+            self.phase(mask | z, value, slot, -0.5)
+            self.phase(mask | z, value | z, slot, 0.5)
+        elif both.bit_count() == 1:
+            self.before(x, mask)
+            factor = self.rotation(1, int(z != 0), slot, 1.0)
+            self.gates.append(_Gate(x, mask, [0, 1, both.bit_length() - 1, mask, value, 1, *factor]))
+        elif not x and both.bit_count() == 2 and not mask:  # 1 - 2a - 2b + 4ab for Z_a Z_b
+            a, b = _bits(z)
+            self.one(a, self.rotation(0, 0, slot, 1.0), True)
+            for q in (a, b):
+                self.one(q, self.rotation(0, 0, slot, -2.0, 1, 1), True)
+            self.phase(z, z, slot, -2.0)
+        else:
+            self.pauli(x, z, slot, mask, value)
+
+    def pauli(self, x: int, z: int, slot: int, mask: int, value: int) -> None:
+        """A general rotation; with X on many qubits between CX gates that take X of all but a few away."""
+        ys, scale = (x & z).bit_count(), 1.0
+        bits = list(_bits(x))
+        control, moved = (bits[0], bits[_WIDE:]) if bits else (0, [])
+        for q in moved:
+            self.flip(q, 1 << control, 1 << control)
+            x ^= 1 << q
+            if z >> q & 1:
+                z ^= 1 << control
+        if (ys - (x & z).bit_count()) % 4 == 2:
+            scale = -1.0
+        self.before(x, z & ~x | mask)
+        self.gates.append(_Gate(x, (z & ~x) | mask, [4, x, z, slot, self.number(scale), mask, value]))
+        for q in reversed(moved):
+            self.flip(q, 1 << control, 1 << control)
 
 
-def _operations(program: Program, angles: NDArray[np.float64]) -> Any:
-    gather = _Gather(program.num_qubits)
+def _moved(factor: list[int], k: int) -> list[int]:
+    """A factor on one qubit as one on local qubit k."""
+    constant, x, z, slot, mask, value, m, *rest = factor
+    return [constant, x << k, z << k, slot, mask << k, value << k, m, *([k, rest[-1]] if m else rest)]
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        yield (mask & -mask).bit_length() - 1
+        mask &= mask - 1
+
+
+def _flat(rows: Iterable[list[int]]) -> list[int]:
+    return [value for row in rows for value in row]
+
+
+# -- stages -----------------------------------------------------------------------------------------------------------
+def _plan(program: Program, dtype: torch.dtype) -> Any:
+    encoder = _Encoder()
+    if program.phase:
+        encoder.one(0, encoder.constant(np.exp(1j * program.phase) * np.eye(2), [0]), True)
     for op in program.ops:
         if isinstance(op, PauliRotation):
-            c, s = math.cos(angles[op.slot] / 2), math.sin(angles[op.slot] / 2)
-            bits = op.x_mask | op.z_mask | op.control_mask
-            if not op.control_mask and bits.bit_count() == 1:
-                gather.one(bits.bit_length() - 1, _rotation(op, c, s))
-            else:
-                gather.several(
-                    bits, op.x_mask, ("rotation", op.x_mask, op.z_mask, c, s, op.control_mask, op.control_value)
-                )
+            encoder.turn(op)
         else:
             assert isinstance(op, Unitary)
-            if len(op.qubits) == 1 and not op.control_mask:
-                gather.one(op.qubits[0], op.matrix)
+            encoder.unitary(op)
+    everything = (1 << program.num_qubits) - 1
+    encoder.flush_phases(everything)
+    encoder.flush(everything, even_diagonal=True)
+    code: list[int] = []
+    for tile, gates in _stages(encoder.gates, program.num_qubits, _TILE[dtype]):
+        qubits = list(_bits(tile))
+        code += [len(qubits), *qubits, len(gates), *_flat(g.code for g in gates)]
+    return native.core.StatePlan(
+        program.num_qubits, len(program.slots), np.array(code, dtype=np.int64), np.array(encoder.doubles, dtype=float)
+    )
+
+
+def _stages(gates: list[_Gate], n: int, size: int) -> Iterator[tuple[int, list[_Gate]]]:
+    """Tiles as masks, and their gates. Each takes what it can of the gates that wait, in order."""
+    if n <= size:
+        if gates:
+            yield (1 << n) - 1, gates
+        return
+    waiting = gates
+    while waiting:
+        tile, room = (1 << _CLOSE) - 1, size - _CLOSE
+        taken: list[_Gate] = []
+        left: list[_Gate] = []
+        changed = looked = 0  # qubits that gates left behind act on, and those they look at
+        for g in waiting:
+            new = (g.targets & ~tile).bit_count()
+            if new > room or g.targets & (changed | looked) or g.diagonal & changed:
+                left.append(g)
+                changed |= g.targets
+                looked |= g.diagonal
             else:
-                touched = sum(1 << q for q in op.qubits)
-                gather.several(
-                    touched | op.control_mask,
-                    touched,
-                    ("dense", op.qubits, op.matrix, op.control_mask, op.control_value),
-                )
-    gather.settle((1 << program.num_qubits) - 1)
-    gather.flush()
-    return gather.list
-
-
-def _rotation(op: PauliRotation, c: float, s: float) -> NDArray[np.complex128]:
-    if op.x_mask and op.z_mask:
-        return np.array([[c, -s], [s, c]], dtype=complex)
-    if op.x_mask:
-        return np.array([[c, -1j * s], [-1j * s, c]])
-    return np.array([[c - 1j * s, 0], [0, c + 1j * s]])
+                tile |= g.targets
+                room -= new
+                taken.append(g)
+        for q in range(n):  # whole tiles: low qubits make long runs
+            if room and not tile >> q & 1:
+                tile |= 1 << q
+                room -= 1
+        yield tile, taken
+        waiting = left

@@ -14,7 +14,7 @@ from bitket.quantum.simulation.program import Program, lower
 
 __all__ = ["as_tensor", "probabilities", "run_state", "statevector"]
 
-_LARGE = 10  # qubits from which on one call of the core beats a torch operator for each gate
+_LARGE = 10  # qubits from which on the core, state by state, beats torch operators on a batch
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
 
@@ -50,7 +50,7 @@ def program_and_angles(
 def run_state(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
     """A unitary program on states ``[..., 2^n]``: large ones in the compiled core, in place, where no gradient is asked for."""
     wanted = torch.is_grad_enabled() and (state.requires_grad or angles.requires_grad)
-    large = program.num_qubits >= _LARGE and state.numel() <= 64 << program.num_qubits
+    large = state.numel() <= (64 if program.num_qubits >= _LARGE else 1) << program.num_qubits
     if native.core is not None and large and not wanted and state.device.type == "cpu" and can_run(program):
         return run_native(program, state, angles)
     return twin.evolve(program, state, angles)

@@ -1,22 +1,60 @@
-// One large state: operations applied in place on interleaved complex amplitudes.
+// One large state: what a plan holds. A plan is a list of stages; a stage is a list of gates whose targets lie in one tile of qubits.
 #pragma once
+#include <complex>
 #include <cstdint>
 #include <vector>
 
 namespace bitket {
 
-// Acts where (index & mask) == value. dense: matrix on `qubits`, row-major [2^k, 2^k] (re, im). rotation: cos, -i sin of a Pauli (x, z).
-struct StateOp {
+// One factor of a fused dense gate, on its local qubits: a constant matrix, or exp(-i scale angle[slot] / 2 P), where local controls match.
+struct StateFactor {
+    bool constant;
+    int x, z, slot;
+    uint64_t control_mask, control_value;
     std::vector<int> qubits;
-    std::vector<double> matrix;  // dense; a rotation has {cos, sin}
-    uint64_t mask = 0, value = 0, x = 0, z = 0;
-    uint64_t touched = 0;  // bits that an index and its partners differ in
-    bool rotation = false;
+    int64_t at;  // in the doubles: the matrix (interleaved, row by row), or the scale
+};
+
+// One phase of a diagonal gate: exp(i c angle[slot]), or exp(i c) without a slot, where a qubit has a value.
+struct StatePhase {
+    int qubit, bit, slot;
+    int64_t at;
+};
+
+enum class StateKind { dense, flip, swap, diagonal, pauli };
+
+struct StateGate {
+    StateKind kind;
+    std::vector<int> qubits;  // dense: first least significant; flip: target; swap: both
+    uint64_t control_mask = 0, control_value = 0;
+    std::vector<StateFactor> factors;
+    std::vector<StatePhase> phases;
+    uint64_t x = 0, z = 0;  // pauli
+    int slot = -1;
+    int64_t at = 0;
+    bool varies = false;  // whether it depends on angles
+};
+
+struct StateStage {
+    std::vector<int> tile;  // its qubits, ascending, the lowest of all among them
+    std::vector<StateGate> gates;
+};
+
+struct StatePlan {
+    int num_qubits = 0, num_slots = 0;
+    std::vector<StateStage> stages;
+    std::vector<double> doubles;
+};
+
+// A plan made ready for one instruction set and precision: `run` refreshes what depends on angles, then applies the plan in place.
+struct StateProgram {
+    virtual ~StateProgram() = default;
+    virtual void run(const double* angles, void* state) = 0;
 };
 
 struct StateKernels {
-    void (*run32)(float* state, int num_qubits, const StateOp* ops, int64_t count);
-    void (*run64)(double* state, int num_qubits, const StateOp* ops, int64_t count);
+    StateProgram* (*make32)(const StatePlan&);
+    StateProgram* (*make64)(const StatePlan&);
 };
 
 }  // namespace bitket

@@ -1,10 +1,18 @@
-// Python bindings of the state kernels: a list of operations is made once and run on any state of its size.
+// Python bindings of the state kernels. A plan arrives as one stream of integers and one of doubles, read in this order:
+//   stages: [size of the tile, its qubits, number of gates, gates]; masks are over all qubits
+//   dense    [0, k, qubits, control mask, control value, number of factors, factors]
+//            factor [constant, x, z, slot, control mask, control value, m, local qubits, place in the doubles]
+//   flip     [1, target, control mask, control value]              X, CX, ...
+//   swap     [2, a, b, control mask, control value]
+//   diagonal [3, control mask, control value, m, m times (qubit, bit, slot or -1, place in the doubles)]
+//   pauli    [4, x, z, slot, place in the doubles, control mask, control value]
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "state.hpp"
 
@@ -34,63 +42,110 @@ const StateKernels& kernels() {
     return *chosen;
 }
 
-struct StateOps {
-    std::vector<StateOp> ops;
+using Integers = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-    void dense(std::vector<int> qubits, std::vector<double> matrix, uint64_t mask, uint64_t value) {
-        const size_t size = size_t{1} << qubits.size();
-        if (qubits.empty() || qubits.size() > 5 || matrix.size() != 2 * size * size) throw std::invalid_argument("dense operation: wrong size");
-        StateOp op;
-        for (int q : qubits) op.touched |= uint64_t{1} << q;
-        op.qubits = std::move(qubits);
-        op.matrix = std::move(matrix);
-        op.mask = mask;
-        op.value = value;
-        ops.push_back(std::move(op));
-    }
+struct Reader {
+    const int64_t* next;
+    const int64_t* end;
+    const StatePlan& plan;
 
-    void rotation(uint64_t x, uint64_t z, double cosine, double sine, uint64_t mask, uint64_t value) {
-        StateOp op;
-        op.rotation = true;
-        op.x = op.touched = x;
-        op.z = z;
-        op.matrix = {cosine, sine};
-        op.mask = mask;
-        op.value = value;
-        ops.push_back(std::move(op));
+    int64_t take() {
+        if (next == end) throw std::invalid_argument("state plan: the stream of integers ends too early");
+        return *next++;
     }
+    int64_t below(int64_t low, int64_t high) {
+        const int64_t value = take();
+        if (value < low || value >= high) throw std::invalid_argument("state plan: an integer is out of range");
+        return value;
+    }
+    int qubit() { return static_cast<int>(below(0, plan.num_qubits)); }
+    int slot(int64_t low) { return static_cast<int>(below(low, plan.num_slots)); }
+    int64_t place(int64_t count) { return below(0, static_cast<int64_t>(plan.doubles.size()) - count + 1); }
+    uint64_t mask() { return static_cast<uint64_t>(below(0, int64_t{1} << plan.num_qubits)); }
 };
 
-template <class T>
-using State = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;  // real view: [2 · 2^n]
-
-template <class T>
-void run(const StateOps& list, State<T> state, int num_qubits) {
-    if (state.shape(0) != size_t{2} << num_qubits) throw std::invalid_argument("state of the wrong size");
-    T* data = state.data();
-    nb::gil_scoped_release release;
-    if constexpr (sizeof(T) == 4) kernels().run32(data, num_qubits, list.ops.data(), static_cast<int64_t>(list.ops.size()));
-    else kernels().run64(data, num_qubits, list.ops.data(), static_cast<int64_t>(list.ops.size()));
+StateFactor read_factor(Reader& in, int size) {
+    StateFactor f;
+    f.constant = in.below(0, 2) != 0;
+    f.x = static_cast<int>(in.below(0, 1 << size));
+    f.z = static_cast<int>(in.below(0, 1 << size));
+    f.slot = f.constant ? static_cast<int>(in.take()) : in.slot(0);
+    f.control_mask = static_cast<uint64_t>(in.below(0, 1 << size));
+    f.control_value = static_cast<uint64_t>(in.below(0, 1 << size));
+    const int64_t count = in.below(0, size + 1);
+    for (int64_t k = 0; k < count; ++k) f.qubits.push_back(static_cast<int>(in.below(0, size)));
+    f.at = in.place(f.constant ? int64_t{2} << 2 * count : 1);
+    return f;
 }
 
-std::vector<double> numbers(nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu> a) {
-    return {a.data(), a.data() + a.shape(0)};
+StateGate read_gate(Reader& in) {
+    StateGate g;
+    g.kind = static_cast<StateKind>(in.below(0, 5));
+    if (g.kind == StateKind::pauli) {
+        g.x = in.mask();
+        g.z = in.mask();
+        g.slot = in.slot(0);
+        g.at = in.place(1);
+        g.varies = true;
+    }
+    const int64_t count = g.kind == StateKind::dense ? in.below(1, 6) : g.kind == StateKind::flip ? 1 : g.kind == StateKind::swap ? 2 : 0;
+    for (int64_t k = 0; k < count; ++k) g.qubits.push_back(in.qubit());
+    g.control_mask = in.mask();
+    g.control_value = in.mask();
+    if (g.kind == StateKind::dense) {
+        for (int64_t left = in.take(); left > 0; --left) {
+            g.factors.push_back(read_factor(in, static_cast<int>(count)));
+            g.varies |= !g.factors.back().constant;
+        }
+    } else if (g.kind == StateKind::diagonal) {
+        for (int64_t left = in.take(); left > 0; --left) {
+            StatePhase p;
+            p.qubit = in.qubit();
+            p.bit = static_cast<int>(in.below(0, 2));
+            p.slot = in.slot(-1);
+            p.at = in.place(1);
+            g.varies |= p.slot >= 0;
+            g.phases.push_back(p);
+        }
+    }
+    return g;
 }
+
+// Calls of one plan from several threads take turns: the coefficients are the plan's.
+struct Plan {
+    StatePlan plan;
+    std::unique_ptr<StateProgram> single_precision, double_precision;
+    std::mutex turn;
+
+    Plan(int num_qubits, int num_slots, Integers integers, Doubles doubles) {
+        if (num_qubits < 1 || num_qubits > 60) throw std::invalid_argument("state plan: 1 to 60 qubits");
+        plan.num_qubits = num_qubits;
+        plan.num_slots = num_slots;
+        plan.doubles.assign(doubles.data(), doubles.data() + doubles.shape(0));
+        Reader in{integers.data(), integers.data() + integers.shape(0), plan};
+        while (in.next != in.end) {
+            StateStage stage;
+            const int64_t size = in.below(0, num_qubits + 1);
+            for (int64_t k = 0; k < size; ++k) stage.tile.push_back(in.qubit());
+            for (int64_t left = in.take(); left > 0; --left) stage.gates.push_back(read_gate(in));
+            plan.stages.push_back(std::move(stage));
+        }
+    }
+
+    void run(bool is_double, uintptr_t angles, uintptr_t state) {
+        nb::gil_scoped_release release;
+        std::lock_guard<std::mutex> lock(turn);
+        auto& program = is_double ? double_precision : single_precision;
+        if (!program) program.reset(is_double ? kernels().make64(plan) : kernels().make32(plan));
+        program->run(reinterpret_cast<const double*>(angles), reinterpret_cast<void*>(state));
+    }
+};
 
 }  // namespace
 
 void bind_state(nb::module_& m) {
-    nb::class_<StateOps>(m, "StateOps")
-        .def(nb::init<>())
-        .def("dense", [](StateOps& self, nb::tuple qubits, nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu> matrix,
-                         uint64_t mask, uint64_t value) {
-            std::vector<int> wires;
-            for (nb::handle q : qubits) wires.push_back(nb::cast<int>(q));
-            self.dense(std::move(wires), numbers(matrix), mask, value);
-        })
-        .def("rotation", &StateOps::rotation);
-    m.def("state_run", &run<float>);
-    m.def("state_run", &run<double>);
+    nb::class_<Plan>(m, "StatePlan").def(nb::init<int, int, Integers, Doubles>()).def("run", &Plan::run);
 }
 
 }  // namespace bitket
