@@ -88,6 +88,12 @@ def test_single_precision_is_close():
     torch.testing.assert_close(single.double(), double, atol=2e-5, rtol=0)
 
 
+def test_plain_numbers_keep_their_precision():
+    angle = 0.1234567890123456
+    state = statevector(Circuit(1).ry(Parameter("w"), 0), [angle]).numpy()
+    assert state[0].real == pytest.approx(np.cos(angle / 2), abs=1e-15)
+
+
 def test_second_derivatives_by_parameter_shift():
     rng = np.random.default_rng(2)
     c = random_circuit(rng, 3, 6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from bitket.errors import InvalidInput
@@ -30,7 +31,8 @@ def as_tensor(values: Any, name: str, dtype: torch.dtype, device: torch.device) 
     if values is None:
         return None
     try:
-        tensor = torch.as_tensor(values, device=device)
+        # Plain numbers would become single precision on their way: torch's default, whatever precision is asked for.
+        tensor = torch.as_tensor(values if hasattr(values, "dtype") else np.asarray(values), device=device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidInput(f"{name}: numbers, an array or a tensor are needed ({error})") from None
     if tensor.is_complex():
