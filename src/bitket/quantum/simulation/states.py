@@ -9,13 +9,12 @@ import torch
 
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit, Instruction
-from bitket.quantum.simulation import memory, native, twin
-from bitket.quantum.simulation.planner import can_run, run_native
+from bitket.quantum.simulation import memory, twin
+from bitket.quantum.simulation.planner import run_native, takes
 from bitket.quantum.simulation.program import Program, lower
 
 __all__ = ["as_tensor", "probabilities", "run_state", "statevector"]
 
-_LARGE = 10  # qubits from which on the core, state by state, beats torch operators on a batch
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
 
@@ -52,8 +51,7 @@ def program_and_angles(
 def run_state(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
     """A unitary program on states ``[..., 2^n]``: large ones in the compiled core, in place, where no gradient is asked for."""
     wanted = torch.is_grad_enabled() and (state.requires_grad or angles.requires_grad)
-    large = state.numel() <= (64 if program.num_qubits >= _LARGE else 1) << program.num_qubits
-    if native.core is not None and large and not wanted and state.device.type == "cpu" and can_run(program):
+    if not wanted and takes(program, state):
         return run_native(program, state, angles)
     return twin.evolve(program, state, angles)
 
