@@ -147,8 +147,7 @@ def _evaluate(
         w, x = as_tensor(weights, "weights", dtype, device), as_tensor(inputs, "inputs", dtype, device)
         values = batched.adjoint_values(_unitary_program(circuit), w, x, listed)
         return (values[..., 0] if single else values), None
-    if noise is None:
-        circuit = without_final_measurements(circuit, "expectation")
+    circuit = without_final_measurements(circuit, "expectation", unitary=noise is None)
     program, angles = program_and_angles(circuit, weights, inputs, dtype, device, noise)
     errors: list[torch.Tensor] = []
 

@@ -65,14 +65,14 @@ struct Walk {
 
 // rows: constants, and [first link, last link]; links: [parameter] and coefficients; terms: [x, z, target, phase] and coefficients,
 // those without X first.
-struct Plan {
+struct BoundBatchPlan {
     Walk forward, backward;
     std::vector<BatchRow> rows;
     std::vector<BatchLink> links;
     std::vector<BatchTerm> terms;
     BatchPlan plan;
 
-    Plan(int num_qubits, int num_weights, int num_inputs, int num_targets, int forward_bits, Integers forward_blocks, Integers forward_ops,
+    BoundBatchPlan(int num_qubits, int num_weights, int num_inputs, int num_targets, int forward_bits, Integers forward_blocks, Integers forward_ops,
          int backward_bits, Integers backward_blocks, Integers backward_ops, Doubles constants, Integers spans, Integers parameters,
          Doubles coefficients, Integers t, Doubles c) {
         if (spans.shape(1) != 2 || parameters.shape(1) != 1 || t.shape(1) != 4 || c.shape(0) != t.shape(0) ||
@@ -102,7 +102,7 @@ struct Plan {
                 links.data(),
                 terms.data()};
     }
-    Plan(const Plan&) = delete;
+    BoundBatchPlan(const BoundBatchPlan&) = delete;
 };
 
 template <class T>
@@ -113,7 +113,7 @@ bool finite(const T* values, int64_t count) {
 }
 
 template <class T>
-bool forward(const Plan& p, int64_t count, bool weights_each, bool inputs_each, uintptr_t weights, uintptr_t inputs, uintptr_t psi,
+bool forward(const BoundBatchPlan& p, int64_t count, bool weights_each, bool inputs_each, uintptr_t weights, uintptr_t inputs, uintptr_t psi,
              uintptr_t values) {
     const BatchArrays<T> a = {count, weights_each, inputs_each, reinterpret_cast<const T*>(weights), reinterpret_cast<const T*>(inputs),
                               reinterpret_cast<T*>(psi), reinterpret_cast<T*>(values), nullptr, nullptr, nullptr};
@@ -127,7 +127,7 @@ bool forward(const Plan& p, int64_t count, bool weights_each, bool inputs_each, 
 }
 
 template <class T>
-void backward(const Plan& p, int64_t count, bool weights_each, bool inputs_each, uintptr_t weights, uintptr_t inputs, uintptr_t psi,
+void backward(const BoundBatchPlan& p, int64_t count, bool weights_each, bool inputs_each, uintptr_t weights, uintptr_t inputs, uintptr_t psi,
               uintptr_t upstream, uintptr_t weight_gradient, uintptr_t input_gradient) {
     const BatchArrays<T> a = {count, weights_each, inputs_each, reinterpret_cast<const T*>(weights), reinterpret_cast<const T*>(inputs),
                               reinterpret_cast<T*>(psi), nullptr, reinterpret_cast<const T*>(upstream),
@@ -140,7 +140,7 @@ void backward(const Plan& p, int64_t count, bool weights_each, bool inputs_each,
 }  // namespace
 
 void bind_batch(nb::module_& m) {
-    nb::class_<Plan>(m, "BatchPlan")
+    nb::class_<BoundBatchPlan>(m, "BatchPlan")
         .def(nb::init<int, int, int, int, int, Integers, Integers, int, Integers, Integers, Doubles, Integers, Integers, Doubles,
                       Integers, Doubles>())
         .def("forward32", &forward<float>)  // False: weights or inputs hold a value that is not finite

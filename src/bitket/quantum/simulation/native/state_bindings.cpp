@@ -113,12 +113,12 @@ StateGate read_gate(Reader& in) {
 }
 
 // Calls of one plan from several threads take turns: the coefficients are the plan's.
-struct Plan {
+struct BoundStatePlan {
     StatePlan plan;
     std::unique_ptr<StateProgram> single_precision, double_precision;
     std::mutex turn;
 
-    Plan(int num_qubits, int num_slots, Integers integers, Doubles doubles) {
+    BoundStatePlan(int num_qubits, int num_slots, Integers integers, Doubles doubles) {
         if (num_qubits < 1 || num_qubits > 60) throw std::invalid_argument("state plan: 1 to 60 qubits");
         plan.num_qubits = num_qubits;
         plan.num_slots = num_slots;
@@ -145,7 +145,7 @@ struct Plan {
 }  // namespace
 
 void bind_state(nb::module_& m) {
-    nb::class_<Plan>(m, "StatePlan").def(nb::init<int, int, Integers, Doubles>()).def("run", &Plan::run);
+    nb::class_<BoundStatePlan>(m, "StatePlan").def(nb::init<int, int, Integers, Doubles>()).def("run", &BoundStatePlan::run);
 }
 
 }  // namespace bitket
