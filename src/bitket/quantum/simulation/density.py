@@ -67,7 +67,8 @@ def doubled(program: Program) -> Program:
             )
             superoperator = sum(np.kron(k, k.conj()) for k in kraus)
             ops.append(Unitary(np.asarray(superoperator), (*qubits, *(q + n for q in qubits))))
-    return Program(2 * n, 0, tuple(ops), program.slots, program.weights, program.inputs, 0.0, None)
+    slots = (*program.slots, *(-slot for slot in program.slots))
+    return Program(2 * n, 0, tuple(ops), slots, program.weights, program.inputs, 0.0, None)
 
 
 def run_density(program: Program, angles: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

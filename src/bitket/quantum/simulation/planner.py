@@ -7,6 +7,7 @@ the first waiting gates ask for), and which commutes with all it overtakes. Cont
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,27 +48,25 @@ def run_native(program: Program, state: torch.Tensor, angles: torch.Tensor) -> t
     program
         Constant matrices (unitary or not) on at most 5 qubits, and Pauli rotations; see `takes`.
     state
-        ``[..., 2^n]``, contiguous, complex64 or complex128; overwritten.
+        ``[..., 2^n]``, complex64 or complex128; overwritten where it is contiguous and of the full leading shape, else copied first.
     angles
-        ``[..., S]``, see `Program.angles`; broadcast to the leading shape of ``state``.
+        ``[..., S]``, see `Program.angles`; leading shapes broadcast.
 
     Returns
     -------
     Tensor
-        ``state``.
+        The states, in the memory of ``state`` where that was overwritten.
     """
     plan = program.cache(("state plan", state.dtype), lambda: _plan(program, state.dtype))
     native.threads()
     double = state.dtype == torch.complex128
-    values = angles.detach().to(torch.float64)
-    if state.ndim == 1:
-        values = values.contiguous()
-        plan.run(double, values.data_ptr(), state.data_ptr())
-        return state
-    values = values.expand(*state.shape[:-1], values.shape[-1]).reshape(-1, values.shape[-1])
+    batch = torch.broadcast_shapes(state.shape[:-1], angles.shape[:-1])
+    state = state.expand(*batch, state.shape[-1]).resolve_conj().contiguous()
+    values = angles.detach().to(torch.float64).expand(*batch, angles.shape[-1])
+    values = values.reshape(math.prod(batch), angles.shape[-1]).contiguous()
     step = state.shape[-1] * state.itemsize
-    for k, row in enumerate(values):
-        plan.run(double, row.data_ptr(), state.data_ptr() + k * step)
+    for k in range(len(values)):
+        plan.run(double, values.data_ptr() + k * 8 * values.shape[1], state.data_ptr() + k * step)
     return state
 
 
