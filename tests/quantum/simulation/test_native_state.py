@@ -8,8 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitket.quantum.circuits import Parameter
+from bitket.quantum.circuits.random import random_circuit
+from bitket.quantum.noise import NoiseModel
 from bitket.quantum.simulation import native, planner, twin
-from bitket.quantum.simulation.program import PauliRotation, Program, Unitary
+from bitket.quantum.simulation.density import doubled
+from bitket.quantum.simulation.program import PauliRotation, Program, Unitary, lower
 
 pytestmark = pytest.mark.skipif(native.core is None, reason="the compiled core is not built")
 
@@ -102,8 +106,47 @@ def test_leading_axes_and_place() -> None:
     angles, state = torch.as_tensor(rng.normal(size=(3, 1, 6))), random_state((3, 2, 32), rng)
     expected = twin.evolve(program, state, angles)
     out = planner.run_native(program, state, angles)
-    assert out is state
+    assert out.data_ptr() == state.data_ptr()
     torch.testing.assert_close(out, expected)
+
+
+def test_one_state_and_many_angles() -> None:
+    rng = np.random.default_rng(2)
+    program, _ = random_program(4, 20, rng)
+    angles, state = torch.as_tensor(rng.normal(size=(3, 6))), random_state((16,), rng)
+    expected = twin.evolve(program, state.expand(3, 16), angles)
+    torch.testing.assert_close(planner.run_native(program, state, angles), expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
+def test_library_circuits_against_the_matrix(n: int, dtype: torch.dtype) -> None:
+    c = random_circuit(n, 12, np.random.default_rng(n))
+    program = lower(c)
+    assert planner.takes(program, torch.zeros(1 << n, dtype=dtype))
+    state = random_state((1 << n,), np.random.default_rng(n))
+    out = planner.run_native(program, state.to(dtype, copy=True), torch.zeros(0))
+    expected = torch.as_tensor(c.matrix()) @ state
+    torch.testing.assert_close(out, expected.to(dtype), atol=2e-5 if dtype == torch.complex64 else 1e-12, rtol=0)
+
+
+def test_parameters_and_phases() -> None:
+    c = random_circuit(6, 12, np.random.default_rng(3))
+    for q in range(6):
+        c.crx(Parameter("a"), q, (q + 1) % 6).rzz(Parameter("b") * q, q, (q + 1) % 6)
+    program = lower(c)
+    angles = program.angles(torch.tensor([0.4, -1.1], dtype=torch.float64), None)
+    state = random_state((64,), np.random.default_rng(4))
+    expected = twin.evolve(program, state, angles)
+    torch.testing.assert_close(planner.run_native(program, state.clone(), angles), expected, atol=1e-12, rtol=0)
+
+
+def test_superoperators_which_are_not_unitary() -> None:
+    c = random_circuit(3, 5, np.random.default_rng(2), names=["rx", "ry", "cx", "h"], max_controls=0)
+    program = doubled(lower(c, NoiseModel.depolarizing(0.1, 0.2)))
+    state = twin.zero_state(6, (), torch.complex128, torch.device("cpu"))
+    expected = twin.evolve(program, state, torch.zeros(0))
+    torch.testing.assert_close(planner.run_native(program, state.clone(), torch.zeros(0)), expected, atol=1e-13, rtol=0)
 
 
 def test_a_matrix_on_six_qubits_is_left_to_the_twin() -> None:
