@@ -439,7 +439,10 @@ def _report(
             }
         rows.append(row)
     run.table("models", rows, f"Test measures, mean and 95 % interval over {config.seeds} seeds")
-    shown = [{k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in comparisons]
+    shown = [
+        {k: f"{v:.2g}" if k == "p" else round(v, 4) if isinstance(v, float) else v for k, v in row.items()}
+        for row in comparisons
+    ]
     encodings = []
     for name in seeds[0]["encodings"]:
         mean, low, _ = _interval([s["encodings"][name] for s in seeds])
