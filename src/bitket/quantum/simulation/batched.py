@@ -25,7 +25,6 @@ from bitket.quantum.simulation.rotations import RotationProgram, Turn, to_rotati
 __all__ = ["adjoint_values", "values_at_angles"]
 
 _PLANS = 16  # kept for each program: a loop that makes a new observable each time must not fill the memory
-_SPARE_BYTES = 1 << 26
 
 
 def adjoint_values(
@@ -76,15 +75,19 @@ class _Lease:
     """Memory for the states of one call, given to the next one when the graph that needs it is gone: fresh pages cost more than a
     small circuit."""
 
-    spare: list[torch.Tensor] = []  # noqa: RUF012 (shared by all on purpose)
+    spare: list[tuple[torch.Tensor, int]] = []  # noqa: RUF012 (shared by all on purpose)
+    most = 1 << 26
+    """Larger memory, in bytes, goes back to the system. Here and not in the module, whose names are gone when the last lease ends."""
 
     def __init__(self, num_bytes: int) -> None:
-        kept = self.spare.pop() if self.spare else None
-        self.memory = kept if kept is not None and len(kept) >= num_bytes else torch.empty(num_bytes, dtype=torch.uint8)
+        self.memory, self.size = self.spare.pop() if self.spare else (torch.empty(0), 0)
+        if self.size < num_bytes:
+            self.memory, self.size = torch.empty(num_bytes, dtype=torch.uint8), num_bytes
+        self.address = self.memory.data_ptr()
 
     def __del__(self) -> None:
-        if len(self.memory) <= _SPARE_BYTES and not self.spare:
-            self.spare.append(self.memory)
+        if self.size <= self.most and not self.spare:
+            self.spare.append((self.memory, self.size))
 
 
 class _Batched(torch.autograd.Function):
@@ -112,7 +115,7 @@ class _Batched(torch.autograd.Function):
             _each(inputs),
             _at(weights),
             _at(inputs),
-            lease.memory.data_ptr() if lease else 0,
+            lease.address if lease else 0,
             _at(values),
         )
         if not finite:
@@ -135,7 +138,7 @@ class _Batched(torch.autograd.Function):
             _each(inputs),
             _at(weights),
             _at(inputs),
-            ctx.lease.memory.data_ptr(),
+            ctx.lease.address,
             _at(upstream),
             _at(to_weights),
             _at(to_inputs),

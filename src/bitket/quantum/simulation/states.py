@@ -27,8 +27,8 @@ def complex_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def as_tensor(values: Any, name: str, dtype: torch.dtype, device: torch.device) -> torch.Tensor | None:
     """Numbers, arrays or tensors as a real tensor (gradients flow on); None stays None."""
-    if values is None:
-        return None
+    if values is None or (isinstance(values, torch.Tensor) and values.dtype == dtype and values.device == device):
+        return values
     try:
         # Plain numbers would become single precision on their way: torch's default, whatever precision is asked for.
         tensor = torch.as_tensor(values if hasattr(values, "dtype") else np.asarray(values), device=device)
