@@ -21,6 +21,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,6 +95,26 @@ class Extrapolator(ABC):
         ExtrapolationError
             Shapes differ, values are not finite, noise levels repeat or are too few for the model, errors are not positive.
         """
+        return self._fit(*self._checked(factors, values, errors))
+
+    def fit_many(self, factors: ArrayLike, values: ArrayLike, errors: ArrayLike | None = None) -> list[Fit]:
+        """`fit` for many curves ``values [curves, k]`` (and ``errors``) at the same noise strengths; networks train all at once."""
+        curves = np.asarray(values, dtype=float)
+        if curves.ndim != 2 or not len(curves):
+            raise ExtrapolationError(
+                f"{type(self).__name__}: values of shape {curves.shape}: [curves, noise levels] is needed"
+            )
+        sigmas: list[Any] = [None] * len(curves) if errors is None else list(np.asarray(errors, dtype=float))
+        if len(sigmas) != len(curves):
+            raise ExtrapolationError(
+                f"{type(self).__name__}: errors of {len(sigmas)} curves for values of {len(curves)}"
+            )
+        checked = [self._checked(factors, y, sigma) for y, sigma in zip(curves, sigmas, strict=True)]
+        return self._fit_many(checked[0][0], curves, None if errors is None else np.stack([c[2] for c in checked]))  # type: ignore[misc]
+
+    def _checked(
+        self, factors: ArrayLike, values: ArrayLike, errors: ArrayLike | None
+    ) -> tuple[Array, Array, Array | None]:
         x, y = np.asarray(factors, dtype=float), np.asarray(values, dtype=float)
         name = type(self).__name__
         if x.ndim != 1 or x.shape != y.shape:
@@ -111,10 +132,13 @@ class Extrapolator(ABC):
             sigma = np.asarray(errors, dtype=float)
             if sigma.shape != x.shape or not np.isfinite(sigma).all() or (sigma <= 0).any():
                 raise ExtrapolationError(f"{name}: standard errors must be {len(x)} positive numbers")
-        return self._fit(x, y, sigma)
+        return x, y, sigma
 
     @abstractmethod
     def _fit(self, x: Array, y: Array, sigma: Array | None) -> Fit: ...
+
+    def _fit_many(self, x: Array, y: Array, sigma: Array | None) -> list[Fit]:
+        return [self._fit(x, curve, None if sigma is None else sigma[k]) for k, curve in enumerate(y)]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ goes on along its last straight piece. An ensemble of networks from different st
 *Learned mitigation*: one network, trained on many circuits whose ideal values are known, maps features of a noisy circuit to its
 ideal value and is then applied to circuits it has not seen (in the manner of Strikis et al. 2021, arXiv:2005.07601).
 
-Both train all members of the ensemble at once, as one batched matrix product per layer.
+All members of an ensemble, and the ensembles of many curves, train at once, as one batched matrix product per layer.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bitket.quantum.variational.mitigation.extrapolation import Estimate, ExtrapolationError, Extrapolator, Fit
 
-__all__ = ["Ensemble", "LearnedMitigation", "Neural", "train_ensemble"]
+__all__ = ["Ensemble", "LearnedMitigation", "Neural", "train_ensembles"]
 
 Array = NDArray[np.float64]
+_AT_ONCE = 32
 
 
 class Ensemble:
@@ -50,7 +51,7 @@ class Ensemble:
 
 
 def _forward(layers: list[tuple[torch.Tensor, torch.Tensor]], x: torch.Tensor) -> torch.Tensor:
-    out = x.expand(layers[0][0].shape[0], *x.shape)
+    out = x.expand(layers[0][0].shape[0], *x.shape[-2:])
     for k, (weight, bias) in enumerate(layers):
         out = torch.baddbmm(bias, out, weight)
         if k < len(layers) - 1:
@@ -58,7 +59,7 @@ def _forward(layers: list[tuple[torch.Tensor, torch.Tensor]], x: torch.Tensor) -
     return out.squeeze(-1)
 
 
-def train_ensemble(
+def train_ensembles(
     x: ArrayLike,
     y: ArrayLike,
     *,
@@ -69,50 +70,79 @@ def train_ensemble(
     weight_decay: float,
     seed: int,
     weights: ArrayLike | None = None,
-) -> Ensemble:
-    """Fit an ensemble by full-batch Adam with cosine decay on the mean squared error of standardised data.
+) -> list[Ensemble]:
+    """Fit an ensemble to each data set by full-batch Adam with cosine decay on the mean squared error of standardised data.
 
     Parameters
     ----------
     x, y
-        Inputs ``[samples, features]`` and targets ``[samples]``.
+        Inputs ``[data sets, samples, features]`` and targets ``[data sets, samples]``.
     hidden
         Widths of the hidden layers.
     members
-        Networks in the ensemble; each has its own start.
+        Networks in each ensemble; every one has its own start.
     weights
-        Weight of each sample in the loss, ``[samples]``; equal if not given.
+        Weight of each sample in the loss, ``[data sets, samples]``; equal if not given.
+
+    Notes
+    -----
+    Training is in single precision on standardised data. Optimiser and loss act on each network alone, so that training many together
+    gives what training them one by one would. Memory: what `_AT_ONCE` data sets of networks and their moments need; that many stay in
+    the cache.
     """
     inputs, targets = torch.as_tensor(np.asarray(x, dtype=float)), torch.as_tensor(np.asarray(y, dtype=float))
     importance = torch.ones_like(targets) if weights is None else torch.as_tensor(np.asarray(weights, dtype=float))
-    importance = importance / importance.sum()
-    x_mean, y_mean = inputs.mean(0), targets.mean()
-    x_scale, y_scale = inputs.std(0, unbiased=False), targets.std(unbiased=False)
+    importance = importance / importance.sum(-1, keepdim=True)
+    x_mean, y_mean = inputs.mean(1, keepdim=True), targets.mean(1, keepdim=True)
+    x_scale, y_scale = inputs.std(1, keepdim=True, unbiased=False), targets.std(1, keepdim=True, unbiased=False)
     x_scale = torch.where(x_scale > 0, x_scale, torch.ones_like(x_scale))
-    y_scale = y_scale if y_scale > 0 else torch.ones_like(y_scale)
+    y_scale = torch.where(y_scale > 0, y_scale, torch.ones_like(y_scale))
     standard, wanted = (inputs - x_mean) / x_scale, (targets - y_mean) / y_scale
     generator = torch.Generator().manual_seed(seed)
-    widths = [inputs.shape[1], *hidden, 1]
+    out = []
+    for start in range(0, len(inputs), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        xs, ys, shares = (v[part].repeat_interleave(members, dim=0).float() for v in (standard, wanted, importance))
+        layers = _trained(xs, ys, shares, hidden, steps, learning_rate, weight_decay, generator)
+        with torch.no_grad():
+            loss = ((_forward(layers, xs) - ys) ** 2).mean(-1).double().numpy()
+        for k in range(len(xs) // members):
+            own, scales = (
+                slice(k * members, (k + 1) * members),
+                (v[start + k] for v in (x_mean, x_scale, y_mean, y_scale)),
+            )
+            out.append(Ensemble([(w[own].double(), b[own].double()) for w, b in layers], tuple(scales), loss[own]))
+    return out
+
+
+def _trained(
+    x: torch.Tensor,
+    y: torch.Tensor,
+    importance: torch.Tensor,
+    hidden: tuple[int, ...],
+    steps: int,
+    learning_rate: float,
+    weight_decay: float,
+    generator: torch.Generator,
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Layers of one network for each leading index of the data."""
     layers = []
-    for fan_in, fan_out in itertools.pairwise(widths):
+    for fan_in, fan_out in itertools.pairwise([x.shape[-1], *hidden, 1]):
         bound = math.sqrt(6 / (fan_in + fan_out))  # Glorot: keeps tanh units out of saturation at the start
-        weight = (torch.rand(members, fan_in, fan_out, generator=generator, dtype=torch.float64) * 2 - 1) * bound
-        bias = (torch.rand(members, 1, fan_out, generator=generator, dtype=torch.float64) * 2 - 1) * 0.5
+        weight = (torch.rand(len(x), fan_in, fan_out, generator=generator) * 2 - 1) * bound
+        bias = (torch.rand(len(x), 1, fan_out, generator=generator) * 2 - 1) * 0.5
         layers.append((weight.requires_grad_(), bias.requires_grad_()))
     parameters = [t for layer in layers for t in layer]
-    optimiser = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, foreach=True)
+    optimiser = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):
         optimiser.zero_grad(set_to_none=True)
-        # The sum over members keeps each member's gradient its own.
-        loss = ((_forward(layers, standard) - wanted) ** 2 * importance).sum()
+        # The sum over networks keeps each network's gradient its own.
+        loss = ((_forward(layers, x) - y) ** 2 * importance).sum()
         loss.backward()
         optimiser.step()
         schedule.step()
-    final = [(w.detach(), b.detach()) for w, b in layers]
-    with torch.no_grad():
-        error = ((_forward(final, standard) - wanted) ** 2).mean(-1).numpy()
-    return Ensemble(final, (x_mean, x_scale, y_mean, y_scale), error)
+    return [(w.detach(), b.detach()) for w, b in layers]
 
 
 @dataclass(frozen=True)
@@ -139,19 +169,21 @@ class Neural(Extrapolator):
             )
 
     def _fit(self, x: Array, y: Array, sigma: Array | None) -> Fit:
-        return _NeuralFit(
-            train_ensemble(
-                x[:, None],
-                y,
-                hidden=self.hidden,
-                members=self.ensemble,
-                steps=self.steps,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                seed=self.seed,
-                weights=None if sigma is None else sigma**-2,
-            )
+        return self._fit_many(x, y[None], None if sigma is None else sigma[None])[0]
+
+    def _fit_many(self, x: Array, y: Array, sigma: Array | None) -> list[Fit]:
+        ensembles = train_ensembles(
+            np.tile(x[:, None], (len(y), 1, 1)),
+            y,
+            hidden=self.hidden,
+            members=self.ensemble,
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            seed=self.seed,
+            weights=None if sigma is None else sigma**-2,
         )
+        return [_NeuralFit(e) for e in ensembles]
 
 
 def _median_and_spread(outputs: Array) -> tuple[Array, Array]:
@@ -213,9 +245,9 @@ class LearnedMitigation:
             raise ExtrapolationError("learned mitigation: features and ideal values must be finite")
         if not 0 <= self.reference < x.shape[1]:
             raise ExtrapolationError(f"learned mitigation: reference {self.reference} of {x.shape[1]} features")
-        self._networks = train_ensemble(
-            x,
-            y - x[:, self.reference],
+        (self._networks,) = train_ensembles(
+            x[None],
+            (y - x[:, self.reference])[None],
             hidden=self.hidden,
             members=self.ensemble,
             steps=self.steps,
