@@ -376,7 +376,13 @@ class PauliSum:
         return out
 
     def ground_energy(self) -> float:
-        """The smallest eigenvalue: dense up to 8 qubits, Lanczos above.
+        """The smallest eigenvalue: see `ground_state`."""
+        if self.is_hermitian() and self.is_diagonal():
+            return float(self._diagonal(0).real.min()) if len(self) else 0.0
+        return self.ground_state()[0]
+
+    def ground_state(self) -> tuple[float, NDArray[Any]]:
+        """The smallest eigenvalue and a normalised eigenvector ``[2^n]``: dense up to 8 qubits, Lanczos above.
 
         Raises
         ------
@@ -384,20 +390,25 @@ class PauliSum:
             The operator is not Hermitian.
         """
         if not self.is_hermitian():
-            raise PauliError("ground energy: the operator is not Hermitian")
+            raise PauliError("ground state: the operator is not Hermitian")
+        size = 1 << self.num_qubits
+        if self.is_diagonal():
+            diagonal = self._diagonal(0).real if len(self) else np.zeros(size)
+            state = np.zeros(size)
+            state[int(diagonal.argmin())] = 1
+            return float(diagonal.min()), state
         if self.num_qubits <= 8:
-            return float(np.linalg.eigvalsh(self.matrix())[0])
+            values, vectors = np.linalg.eigh(self.matrix())
+            return float(values[0]), vectors[:, 0]
         from scipy.sparse.linalg import LinearOperator, eigsh
 
-        if self.is_diagonal():
-            return float(self._diagonal(0).real.min()) if len(self) else 0.0
-        size = 1 << self.num_qubits
         start = np.random.default_rng(0).normal(size=size)  # a fixed start: the same digits each time
         if len(self._by_x()) << self.num_qubits <= _STORED_ENTRIES:
             action = self.sparse()
         else:
             action = LinearOperator((size, size), self.apply, dtype=complex)
-        return float(eigsh(action, k=1, which="SA", v0=start)[0][0])
+        values, vectors = eigsh(action, k=1, which="SA", v0=start)
+        return float(values[0]), vectors[:, 0]
 
     def _state(self, state: ArrayLike) -> NDArray[Any]:
         psi = np.asarray(state)

@@ -177,16 +177,18 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
     picture = run.step("picture", partial(_picture, config, run))
     run.figure(
         "depth",
-        _depth_figure(scores),
+        _depth_figure(run, scores),
         "Success of the variational classifier on test sets against depth: each data set, and the mean.",
     )
     run.figure(
         "kernel",
-        _kernel_figure(picture),
+        _kernel_figure(run, picture),
         "Kernel matrix of a training set (left; the classes are its blocks) and decisions over all data (right).",
     )
     run.figure(
-        "shots", _shots_figure(shots), "Error of the estimated kernel matrix in operator norm against shots an entry."
+        "shots",
+        _shots_figure(run, shots),
+        "Error of the estimated kernel matrix in operator norm against shots an entry.",
     )
     return metrics
 
@@ -294,12 +296,10 @@ def _picture(config: Config, run: Run) -> dict[str, Any]:
     }
 
 
-def _depth_figure(scores: dict[int, list[float]]) -> Any:
+def _depth_figure(run: Run, scores: dict[int, list[float]]) -> Any:
     import numpy as np
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 3.8), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = run.subplots(width=6, height=3.8)
     for depth, values in scores.items():
         axes.plot([depth] * len(values), values, "o", color="C0", alpha=0.35)
     axes.plot(list(scores), [np.mean(v) for v in scores.values()], "k-o", label="mean")
@@ -308,12 +308,11 @@ def _depth_figure(scores: dict[int, list[float]]) -> Any:
     return figure
 
 
-def _kernel_figure(picture: dict[str, Any]) -> Any:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
+def _kernel_figure(run: Run, picture: dict[str, Any]) -> Any:
+    figure, (left, right) = run.subplots(1, 2, width=9, height=4)
     figure.colorbar(left.imshow(picture["kernel"], cmap="viridis", vmin=0, vmax=1), ax=left, label="K")
+    left.grid(False)
+    right.grid(False)
     left.set(xlabel="sample", ylabel="sample")
     right.imshow(picture["grid"], cmap="RdBu", origin="lower", extent=(0, 6.2832, 0, 6.2832), vmin=-3, vmax=3)
     for label, marker in ((1, "o"), (-1, "s")):
@@ -332,11 +331,8 @@ def _kernel_figure(picture: dict[str, Any]) -> Any:
     return figure
 
 
-def _shots_figure(shots: dict[str, Any]) -> Any:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.8), layout="constrained")
-    axes = figure.add_subplot()
+def _shots_figure(run: Run, shots: dict[str, Any]) -> Any:
+    figure, axes = run.subplots(width=6, height=3.8)
     axes.loglog(shots["levels"], shots["errors"], "o-", label=f"measured, exponent {shots['exponent']:.3f}")
     first = shots["errors"][0] * shots["levels"][0] ** 0.5
     axes.loglog(

@@ -221,11 +221,13 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
     )
     run.figure(
         "extrapolation",
-        _curve_figure(config, measured, fits),
+        _curve_figure(config, run, measured, fits),
         "Energies of one optimised circuit over the error probability, and what is extrapolated from them.",
     )
     run.figure(
-        "errors", _error_figure(rows), "Median error at zero noise, wide range, optimised circuits; lower is better."
+        "errors",
+        _error_figure(run, rows),
+        "Median error at zero noise, wide range, optimised circuits; lower is better.",
     )
     return metrics
 
@@ -488,16 +490,16 @@ def _learned_mode(config: Config, run: Run) -> dict[str, float]:
     }
 
 
-def _curve_figure(config: Config, measured: list[dict[str, Any]], fits: Mapping[tuple[int, str, str], Any]) -> Any:
+def _curve_figure(
+    config: Config, run: Run, measured: list[dict[str, Any]], fits: Mapping[tuple[int, str, str], Any]
+) -> Any:
     import numpy as np
-    from matplotlib.figure import Figure
 
     chosen = max(
         (k for k, m in enumerate(measured) if (m["data"], m["angles"]) == ("exact", "optimised")),
         key=lambda k: (measured[k]["qubits"] <= 4, measured[k]["qubits"]),
     )
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = run.subplots(width=7, height=4.2)
     axes.axhline(measured[chosen]["exact"], color="0.5", linewidth=1, linestyle="--", label="exact")
     for k, method in enumerate(("Linear", "Polynomial", "Exponential", "Neural")):
         curve = fits[chosen, method, "wide"].get("curve")
@@ -509,12 +511,10 @@ def _curve_figure(config: Config, measured: list[dict[str, Any]], fits: Mapping[
     return figure
 
 
-def _error_figure(rows: list[dict[str, Any]]) -> Any:
+def _error_figure(run: Run, rows: list[dict[str, Any]]) -> Any:
     import numpy as np
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, 4), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = run.subplots(width=7.5, height=4)
     chosen = [r for r in rows if r["range"] == "wide" and r["angles"] == "optimised"]
     labels = list(dict.fromkeys(r["data"] for r in chosen))
     place = np.arange(len(METHODS))

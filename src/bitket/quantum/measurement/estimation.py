@@ -7,6 +7,7 @@ and varies less, but terms that nothing covers are left out: their weight is rep
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,7 +24,8 @@ from bitket.quantum.measurement.variance import as_state
 __all__ = ["Estimate", "estimate", "measure"]
 
 _AMPLITUDES_AT_ONCE = 1 << 24
-_ENTRIES_AT_ONCE = 1 << 24
+_ENTRIES_AT_ONCE = 1 << 21
+_MANY = 16
 
 
 @dataclass(frozen=True)
@@ -211,19 +213,27 @@ def estimate(
     return Estimate(constant + value, float(np.sqrt(variance)), lost, "weighted")
 
 
-def _by_basis(outcomes: Outcomes, operator: PauliSum) -> Any:
-    """For each basis with outcomes: their rows, the terms covered, and ``mu [rows, terms]``; few outcomes at once."""
+def _signs(outcomes: Outcomes, operator: PauliSum) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """Parts of the outcomes: their rows, terms, ``mu [rows, terms]``, 0 where a term is not covered, and where it is covered."""
     strings = letters_of(operator)
     masks = diagonal_masks(strings)
     order = np.argsort(outcomes.basis, kind="stable")
-    starts = np.flatnonzero(np.diff(outcomes.basis[order], prepend=-1))
-    for start, stop in zip(starts, [*starts[1:], len(order)], strict=True):
-        covered = np.flatnonzero(covers(outcomes.plan.bases[outcomes.basis[order[start]]][None], strings)[0])
+    bases, starts = np.unique(outcomes.basis[order], return_index=True)
+    if len(order) < _MANY * len(bases):  # few outcomes a basis: all terms at once, most of them not covered
+        step = max(1, _ENTRIES_AT_ONCE // len(operator))
+        for k in range(0, len(order), step):
+            rows = order[k : k + step]
+            on = covers(outcomes.plan.bases[outcomes.basis[rows]], strings)
+            odd = np.bitwise_count(outcomes.bits[rows][:, None] & masks) & 1
+            yield rows, slice(None), on * (1.0 - 2.0 * odd), on
+        return
+    for basis, start, stop in zip(bases, starts, [*starts[1:], len(order)], strict=True):
+        covered = np.flatnonzero(covers(outcomes.plan.bases[basis][None], strings)[0])
         step = max(1, _ENTRIES_AT_ONCE // max(1, len(covered)))
         for k in range(start, stop, step):
             rows = order[k : min(k + step, stop)]
             odd = np.bitwise_count(outcomes.bits[rows][:, None] & masks[covered]) & 1
-            yield rows, covered, 1.0 - 2.0 * odd
+            yield rows, covered, 1.0 - 2.0 * odd, np.ones((1, len(covered)))
 
 
 def _shot_values(
@@ -231,15 +241,15 @@ def _shot_values(
 ) -> NDArray[np.float64]:
     """``sum_P scale_P (mu(P) - mean_P)`` over the covered terms, for each row of the outcomes."""
     out = np.zeros(len(outcomes.bits))
-    for rows, covered, signs in _by_basis(outcomes, operator):
-        out[rows] = signs @ scale[covered] - scale[covered] @ means[covered]
+    for rows, terms, signs, on in _signs(outcomes, operator):
+        out[rows] = signs @ scale[terms] - on @ (scale * means)[terms]
     return out
 
 
 def _means(outcomes: Outcomes, operator: PauliSum, hits: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
     """The weighted estimate, and each term's mean over the shots that cover it (0 without any)."""
     total = np.zeros(len(operator))
-    for rows, covered, signs in _by_basis(outcomes, operator):
-        total[covered] += outcomes.count[rows] @ signs
+    for rows, terms, signs, _ in _signs(outcomes, operator):
+        total[terms] += outcomes.count[rows] @ signs
     means = total / np.maximum(hits, 1)
     return float(operator.coefficients.real @ means), means
