@@ -18,7 +18,7 @@ TINY = study.Config(
     repetitions=4,
     ansatz_states=1,
     noisy=("H2",),
-    noisy_repetitions=4,
+    noisy_repetitions=40,
 )
 
 

@@ -12,6 +12,7 @@ most 2^n X masks; memory: the pairs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from bitket.errors import InvalidInput
 from bitket.quantum.measurement.letters import Letters, hermitian_terms, letters_of
 from bitket.quantum.measurement.plan import BasisDistribution
 
-__all__ = ["as_state", "least_variance_on", "one_shot_variance", "pauli_values", "shots_to"]
+__all__ = ["as_state", "least_variance_on", "one_shot_variance", "pauli_values", "shots_to", "transition_values"]
 
 _PAIRS_AT_ONCE = 1 << 22
 _SIGNS = np.array([1, 1j, -1, -1j])
@@ -94,17 +95,32 @@ def as_state(state: ArrayLike, num_qubits: int) -> NDArray[np.complex128]:
 
 
 def pauli_values(rho: NDArray[np.complex128], x: NDArray[np.int64], z: NDArray[np.int64]) -> NDArray[np.float64]:
-    """``tr(rho P)`` for the strings with masks x and z (P has the phase that makes it Hermitian)."""
-    values = np.empty(len(x))
+    """``tr(rho P)`` for the strings with masks x and z (P has the phase that makes it Hermitian), rho a state or density matrix."""
+    return _values(
+        rho, lambda index, mask: rho * rho[index ^ mask].conj() if rho.ndim == 1 else rho[index, index ^ mask], x, z
+    ).real
+
+
+def transition_values(
+    phi: NDArray[Any], psi: NDArray[Any], x: NDArray[np.int64], z: NDArray[np.int64]
+) -> NDArray[np.complex128]:
+    """``<phi| P |psi>`` for the strings with masks x and z."""
+    return _values(psi, lambda index, mask: psi * phi[index ^ mask].conj(), x, z)
+
+
+def _values(
+    state: NDArray[Any], products: Callable[[Any, int], Any], x: NDArray[np.int64], z: NDArray[np.int64]
+) -> NDArray[np.complex128]:
+    """``sum_j i^|x & z| (-1)^(z j) products(x)[j]``: one Walsh-Hadamard transform for each X mask."""
+    values = np.empty(len(x), dtype=complex)
     order = np.argsort(x, kind="stable")
     starts = np.flatnonzero(np.diff(x[order], prepend=-1))
-    index = np.arange(rho.shape[0])
+    index = np.arange(state.shape[0])
     for k, stop in zip(starts, [*starts[1:], len(x)], strict=True):
         rows = order[k:stop]
         mask = int(x[rows[0]])
-        products = rho * rho[index ^ mask].conj() if rho.ndim == 1 else rho[index, index ^ mask]
         phases = _SIGNS[np.bitwise_count(mask & z[rows]) % 4]
-        values[rows] = (phases * walsh_hadamard(products)[z[rows]]).real
+        values[rows] = phases * walsh_hadamard(products(index, mask).astype(complex))[z[rows]]
     return values
 
 
