@@ -11,7 +11,7 @@ import sys
 import typer
 
 from bitket import __version__
-from bitket.cli import catalogue, reproduce, run, simulate
+from bitket.cli import catalogue, groundstate, reproduce, run, simulate
 from bitket.errors import BitketError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,7 @@ catalogue.register(app)
 run.register(app)
 reproduce.register(app)
 simulate.register(app)
+groundstate.register(app)
 
 
 def _version(asked: bool) -> None:

@@ -203,8 +203,6 @@ def _noise_file(path: Path) -> NoiseModel:
 
 def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any, dict[str, Any], Any]:
     """The circuit compiled for a device and cut to the qubits it uses, operators moved with them, and the noise there."""
-    from bitket.algebra import PauliSum
-    from bitket.quantum.circuits import Circuit
     from bitket.quantum.noise import Device
 
     for text, o in operators.items():
@@ -212,24 +210,10 @@ def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any,
             raise InvalidInput(
                 f"--observable {text}: it is on {o.num_qubits} qubits, the circuit has {circuit.num_qubits}"
             )
-    machine = Device(name)
     if not any(i.name == "measure" for i in circuit):
         circuit = circuit.copy().measure_all()
-    compiled, place = machine.compile(circuit.remove_barriers())
-    used = sorted({q for i in compiled for q in i.qubits} | set(place))
-    number = {q: k for k, q in enumerate(used)}
-    small = Circuit(len(used), compiled.num_clbits, circuit.name)
-    for i in compiled:
-        small.append(i.operation, [number[q] for q in i.qubits], i.clbits, i.condition)
-
-    def moved(mask: int) -> int:
-        return sum(1 << number[q] for k, q in enumerate(place) if mask >> k & 1)
-
-    there = {
-        text: PauliSum.from_masks(len(used), [(c, moved(x), moved(z)) for c, x, z in o.masks()])
-        for text, o in operators.items()
-    }
-    return small, there, machine.noise_model(used)
+    small, there, noise = Device(name).place(circuit.remove_barriers(), list(operators.values()))
+    return small, dict(zip(operators, there, strict=True)), noise
 
 
 def _expectation(

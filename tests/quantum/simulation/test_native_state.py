@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitket.algebra import PauliSum
-from bitket.quantum.circuits import Parameter
+from bitket.quantum.circuits import Circuit, Parameter
 from bitket.quantum.circuits.ansatz import efficient_su2
 from bitket.quantum.circuits.random import random_circuit
 from bitket.quantum.noise import NoiseModel
@@ -217,3 +217,10 @@ def test_large_circuits_go_one_by_one() -> None:
         value = expectation(c, operator, w, gradient=method)  # type: ignore[arg-type]
         gradients.append(torch.autograd.grad(value.sum(), w)[0])
     assert float((gradients[0] - gradients[1]).abs().max()) < 1e-12
+
+
+def test_large_circuits_without_parameters() -> None:
+    c = Circuit(13).h(0)
+    for q in range(12):
+        c.cx(q, q + 1)
+    assert float(expectation(c, PauliSum.from_list([("X" * 13, 1.0)]))) == pytest.approx(1)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import networkx
 
+from bitket.algebra import PauliSum
 from bitket.data.devices import Calibration, GateCalibration, device_names, load_calibration
 from bitket.quantum.circuits import Circuit, decompose
 from bitket.quantum.noise.channels import Channel, NoiseError, depolarizing, thermal_relaxation
@@ -128,6 +129,21 @@ class Device:
                     at = {q: moved.get(p, p) for q, p in at.items()}
             out.append(i.operation, [at[q] for q in i.qubits], i.clbits, i.condition)
         return decompose(out, basis), [at[q] for q in range(circuit.num_qubits)]
+
+    def place(self, circuit: Circuit, operators: Sequence[PauliSum]) -> tuple[Circuit, list[PauliSum], NoiseModel]:
+        """The circuit compiled and cut to the qubits that it uses, operators moved along with its qubits, and the noise there."""
+        compiled, ends = self.compile(circuit)
+        used = sorted({q for i in compiled for q in i.qubits} | set(ends))
+        number = {q: k for k, q in enumerate(used)}
+        small = Circuit(len(used), compiled.num_clbits, circuit.name)
+        for i in compiled:
+            small.append(i.operation, [number[q] for q in i.qubits], i.clbits, i.condition)
+
+        def moved(mask: int) -> int:
+            return sum(1 << number[q] for k, q in enumerate(ends) if mask >> k & 1)
+
+        there = [PauliSum.from_masks(len(used), [(c, moved(x), moved(z)) for c, x, z in o.masks()]) for o in operators]
+        return small, there, self.noise_model(used)
 
     def _connected(self, count: int) -> list[int]:
         """Qubits of a connected part, grown from the best-connected qubit."""

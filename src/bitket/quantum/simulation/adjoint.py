@@ -11,6 +11,7 @@ kernel: see `batched`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def suits(program: Program, count: int) -> bool:
 def values_one_by_one(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
     """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
     batch = angles.shape[:-1]
-    values = _OneByOne.apply(angles.reshape(-1, angles.shape[-1]), program, tuple(observables))
+    values = _OneByOne.apply(angles.reshape(math.prod(batch), angles.shape[-1]), program, tuple(observables))
     return values.reshape(*batch, len(observables))
 
 

@@ -132,7 +132,7 @@ def adapt_vqe(
     converged = False
     while len(chosen) < largest:
         slopes = np.abs(transition_values(operator.apply(psi), psi, x, z).imag)
-        best = int(slopes.argmax())
+        best = int((slopes >= slopes.max() * (1 - 1e-6)).argmax())  # the first of equals, whatever the last digits are
         if slopes[best] <= tolerance:
             converged = True
             break

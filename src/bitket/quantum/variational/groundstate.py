@@ -1,0 +1,123 @@
+"""From an operator to its ground state: an ansatz is fitted, and its energy on a noisy device is mitigated. Units are the operator's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bitket.algebra import PauliSum
+from bitket.errors import InvalidInput
+from bitket.quantum.circuits import Circuit, decompose, efficient_su2, real_amplitudes
+from bitket.quantum.noise import NoiseModel
+from bitket.quantum.variational.adapt import adapt_vqe
+from bitket.quantum.variational.mitigation import (
+    Exponential,
+    Extrapolator,
+    Linear,
+    Mitigated,
+    NoisyExecutor,
+    Polynomial,
+    Richardson,
+    zne,
+)
+from bitket.quantum.variational.vqe import VQE
+
+__all__ = ["ANSATZE", "EXTRAPOLATORS", "FittedState", "fit_state", "mitigated_energy"]
+
+ANSATZE = ("adapt", "efficient-su2", "real-amplitudes")
+EXTRAPOLATORS: dict[str, Callable[[float], Extrapolator]] = {
+    "linear": lambda _: Linear(),
+    "polynomial": lambda _: Polynomial(2),
+    "richardson": lambda _: Richardson(),
+    "exponential": Exponential,
+}
+"""Ways to extrapolate, made from the energy of the fully mixed state, where an exponential ends."""
+
+
+@dataclass(frozen=True)
+class FittedState:
+    """A circuit without parameters that prepares the state, its energy, and the energies on the way."""
+
+    circuit: Circuit
+    energy: float
+    history: tuple[float, ...]
+    converged: bool
+
+
+def fit_state(
+    operator: PauliSum,
+    ansatz: str = "adapt",
+    *,
+    reference: str | None = None,
+    layers: int = 2,
+    starts: int = 4,
+    largest: int = 100,
+    tolerance: float = 1e-3,
+    generator: np.random.Generator,
+    progress: Callable[[int, float, float], None] | None = None,
+) -> FittedState:
+    """Minimise the energy of an ansatz without noise.
+
+    Parameters
+    ----------
+    ansatz
+        ``"adapt"`` grows its circuit from ``reference`` (see `adapt_vqe`); the others have fixed ``layers`` and take the best of
+        ``starts`` random starts.
+    largest, tolerance
+        Of ``"adapt"``: most rotations, and the slope below which it stops.
+    progress
+        Called with the step, the energy, and the steepest slope (not known for fixed circuits).
+    """
+    if ansatz == "adapt":
+        grown = adapt_vqe(operator, reference, tolerance=tolerance, largest=largest, progress=progress)
+        return FittedState(grown.circuit.bind(grown.weights.tolist()), grown.energy, grown.energies, grown.converged)
+    if ansatz not in ANSATZE:
+        raise InvalidInput(f"ansatz {ansatz!r}: {', '.join(ANSATZE)} are known")
+    circuit = (efficient_su2 if ansatz == "efficient-su2" else real_amplitudes)(operator.num_qubits, layers)
+    best, history = None, []
+    for start in range(starts):
+        found = VQE(operator, circuit).run(generator=generator)
+        history.append(float(found.fun))
+        if best is None or found.fun < best.fun:
+            best = found
+        if progress is not None:
+            progress(start + 1, float(best.fun), float("nan"))
+    assert best is not None
+    return FittedState(circuit.bind(best.x.tolist()), float(best.fun), tuple(history), True)
+
+
+def mitigated_energy(
+    circuit: Circuit,
+    operator: PauliSum,
+    noise: NoiseModel,
+    native: Sequence[str],
+    method: str,
+    *,
+    factors: Sequence[float] = (1.0, 2.0, 3.0),
+    shots: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Mitigated:
+    """The energy of a compiled circuit, extrapolated to zero noise from circuits folded by ``factors``.
+
+    Parameters
+    ----------
+    native
+        Gates of the device, in which the folded circuits are written again.
+    method
+        One of `EXTRAPOLATORS`.
+    shots
+        Shots for each group of terms and factor; None for exact expectation values.
+    """
+    if method not in EXTRAPOLATORS:
+        raise InvalidInput(f"mitigation {method!r}: {', '.join(EXTRAPOLATORS)} are known")
+    machine = NoisyExecutor(operator, noise, shots, generator)
+    mixed = float(sum(c.real for c, x, z in operator.masks() if not x | z))
+    return zne(
+        lambda folded: machine(decompose(folded, native)),
+        circuit,
+        factors=factors,
+        extrapolator=EXTRAPOLATORS[method](mixed),
+    )
