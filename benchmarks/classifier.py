@@ -6,29 +6,18 @@ its time taken per sample, as all of the batch would take minutes; ours is timed
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from benchmarks._timing import seconds
 from bitket.algebra import PauliSum
 from bitket.learning.aqgd import half_differences
 from bitket.quantum.circuits import efficient_su2, zz_feature_map
 from bitket.quantum.variational.classification_loss import ClassificationLoss
 
 SAMPLES, PEER_SAMPLES = 800, 4
-
-
-def seconds(function: Callable[[], Any], runs: int) -> float:
-    function()
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def peer(X: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[Callable[[], tuple[float, np.ndarray]], ...]:

@@ -6,14 +6,13 @@ is installed; else its PyTorch backend, vectorised). Each peer runs as its own d
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks._timing import seconds
 from bitket.algebra import PauliSum
 from bitket.quantum.circuits import Circuit, Parameter
 from bitket.quantum.simulation import QuantumLayer
@@ -134,16 +133,6 @@ def tensorcircuit_step(n: int, x: np.ndarray, weights: np.ndarray) -> Step:
 
 
 PEERS = {"pennylane": pennylane_step, "deepquantum": deepquantum_step, "tensorcircuit": tensorcircuit_step}
-
-
-def seconds(step: Step, runs: int) -> float:
-    step()
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:

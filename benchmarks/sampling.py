@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks._timing import seconds
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.circuits.interop import to_qiskit
 from bitket.quantum.simulation import sample
@@ -29,16 +27,6 @@ def layered(n: int, layers: int = 4) -> Circuit:
     for q in range(n):
         c.measure(q, q)
     return c
-
-
-def seconds(function: Callable[[], Any], runs: int) -> float:
-    function()
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:

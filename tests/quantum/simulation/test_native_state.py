@@ -8,11 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitket.algebra import PauliSum
 from bitket.quantum.circuits import Parameter
+from bitket.quantum.circuits.ansatz import efficient_su2
 from bitket.quantum.circuits.random import random_circuit
 from bitket.quantum.noise import NoiseModel
-from bitket.quantum.simulation import native, planner, twin
+from bitket.quantum.simulation import adjoint, expectation, native, planner, twin
 from bitket.quantum.simulation.density import doubled
+from bitket.quantum.simulation.gradients import Adjoint
 from bitket.quantum.simulation.program import PauliRotation, Program, Unitary, lower
 
 pytestmark = pytest.mark.skipif(native.core is None, reason="the compiled core is not built")
@@ -21,8 +24,10 @@ X = np.array([[0, 1], [1, 0]], dtype=complex)
 SWAP = np.eye(4, dtype=complex)[[0, 2, 1, 3]]
 
 
-def random_program(n: int, count: int, rng: np.random.Generator) -> tuple[Program, np.ndarray]:
-    """Matrices (some not unitary), flips, swaps, phases and Pauli rotations, each with or without controls."""
+def random_program(
+    n: int, count: int, rng: np.random.Generator, not_unitary: float = 0.3
+) -> tuple[Program, np.ndarray]:
+    """Matrices (a part of them not unitary), flips, swaps, phases and Pauli rotations, each with or without controls."""
     ops: list[Unitary | PauliRotation] = []
     slots = 6
     for _ in range(count):
@@ -37,7 +42,9 @@ def random_program(n: int, count: int, rng: np.random.Generator) -> tuple[Progra
             if kind == 0:
                 matrix = rng.normal(size=(2, 1 << k, 1 << k)) / 2 ** (k / 2)
                 matrix = (
-                    np.linalg.qr(matrix[0] + 1j * matrix[1])[0] if rng.random() < 0.7 else matrix[0] + 1j * matrix[1]
+                    np.linalg.qr(matrix[0] + 1j * matrix[1])[0]
+                    if rng.random() >= not_unitary
+                    else matrix[0] + 1j * matrix[1]
                 )
             elif kind == 1:
                 matrix = X
@@ -152,3 +159,61 @@ def test_superoperators_which_are_not_unitary() -> None:
 def test_a_matrix_on_six_qubits_is_left_to_the_twin() -> None:
     program = Program(6, 0, (Unitary(np.eye(64, dtype=complex), tuple(range(6))),), (), (), (), 0.0, None)
     assert not planner.takes(program, torch.zeros(64, dtype=torch.complex128))
+
+
+def random_observable(n: int, terms: int, rng: np.random.Generator) -> PauliSum:
+    masks = rng.integers(1 << n, size=(terms, 2)).tolist()
+    return PauliSum.from_masks(n, [(float(rng.normal()), x, z) for x, z in masks])
+
+
+def check_gradient(n: int, seed: int, samples: int, double: bool) -> None:
+    rng = np.random.default_rng(seed)
+    program, _ = random_program(n, 25, rng, not_unitary=0.0)
+    observables = [random_observable(n, 5, rng), random_observable(n, 1, rng)][: int(rng.integers(1, 3))]
+    angles = torch.from_numpy(rng.normal(size=(samples, len(program.slots))) * 3)
+    upstream = torch.from_numpy(rng.normal(size=(samples, len(observables))))
+    found = []
+    for ours in (True, False):
+        x = angles.to(torch.float64 if double or not ours else torch.float32).requires_grad_()
+        if ours:
+            values = adjoint.values_one_by_one(program, x, observables)
+        else:
+            values = Adjoint.apply(x, program, observables, torch.complex128)
+        found += [values.detach(), torch.autograd.grad((values * upstream.to(x.dtype)).sum(), x)[0]]
+    scale = sum(float(np.abs(o.coefficients).sum()) for o in observables)
+    for one, other in zip(found[:2], found[2:], strict=True):
+        assert float((one.double() - other).abs().max()) <= (1e-12 if double else 3e-5) * scale * 25
+
+
+@settings(deadline=None, max_examples=60)
+@given(n=st.integers(4, 8), seed=st.integers(0, 2**32 - 1), samples=st.integers(1, 2), double=st.booleans())
+def test_gradients_of_single_states(n: int, seed: int, samples: int, double: bool) -> None:
+    check_gradient(n, seed, samples, double)
+
+
+@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("n", [13, 15])
+def test_gradients_over_several_stages(n: int, double: bool) -> None:
+    check_gradient(n, n, 1, double)
+
+
+def test_gradients_of_single_states_may_be_asked_for_twice() -> None:
+    rng = np.random.default_rng(0)
+    program, start = random_program(5, 20, rng, not_unitary=0.0)
+    observable = random_observable(5, 4, rng)
+    x = torch.from_numpy(start).requires_grad_()
+    value = adjoint.values_one_by_one(program, x, [observable])
+    first, second = (torch.autograd.grad(value.sum(), x, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_large_circuits_go_one_by_one() -> None:
+    c = efficient_su2(13, 1)
+    w = torch.from_numpy(np.random.default_rng(0).normal(size=(2, len(c.weights)))).requires_grad_()
+    operator = random_observable(13, 6, np.random.default_rng(1))
+    assert adjoint.suits(lower(c), 2)
+    gradients = []
+    for method in ("adjoint", "backprop"):
+        value = expectation(c, operator, w, gradient=method)  # type: ignore[arg-type]
+        gradients.append(torch.autograd.grad(value.sum(), w)[0])
+    assert float((gradients[0] - gradients[1]).abs().max()) < 1e-12

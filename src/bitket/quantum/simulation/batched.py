@@ -18,7 +18,7 @@ import torch
 
 from bitket.algebra import PauliSum
 from bitket.quantum.circuits import ParameterError
-from bitket.quantum.simulation import memory, native
+from bitket.quantum.simulation import adjoint, memory, native
 from bitket.quantum.simulation.program import Program
 from bitket.quantum.simulation.rotations import RotationProgram, Turn, to_rotations
 
@@ -42,7 +42,7 @@ def adjoint_values(
     ParameterError
         A shape does not fit, or a value is not finite.
     """
-    if program.affine is None:
+    if program.affine is None or program.num_qubits >= adjoint.SMALLEST:
         return values_at_angles(program, program.angles(weights, inputs), observables)
     program.check(weights, inputs)
     return _run(_plan(program, observables, by_angle=False), weights, inputs)
@@ -50,6 +50,8 @@ def adjoint_values(
 
 def values_at_angles(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
     """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
+    if adjoint.suits(program, math.prod(angles.shape[:-1])):
+        return adjoint.values_one_by_one(program, angles, observables)
     return _run(_plan(program, observables, by_angle=True), None, angles)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bitket.quantum.simulation import native
 from bitket.quantum.simulation.program import PauliRotation, Program, Unitary
 
-__all__ = ["run_native", "takes"]
+__all__ = ["fits", "run_native", "state_plan", "takes"]
 
 _TILE = {torch.complex64: 13, torch.complex128: 12}  # qubits: 64 KiB of amplitudes, in the second cache
 _CLOSE = 5  # lowest qubits, always in the tile
@@ -32,12 +32,17 @@ _SWAP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 def takes(program: Program, state: torch.Tensor) -> bool:
     """Whether the core runs a program: it is built, the state lies in main memory, and each gate is unconditional on 5 qubits at most."""
-    return (
-        native.core is not None
-        and state.device.type == "cpu"
-        and state.dtype in _TILE
-        and bool(program.cache("state plan takes", lambda: _fits(program)))
-    )
+    return native.core is not None and state.device.type == "cpu" and state.dtype in _TILE and fits(program)
+
+
+def fits(program: Program) -> bool:
+    """Whether the core has a plan for a program: each gate is unconditional, a rotation or on 5 qubits at most."""
+    return bool(program.cache("state plan fits", lambda: _fits(program)))
+
+
+def state_plan(program: Program, kind: torch.dtype) -> Any:
+    """The plan of a program for states of a type (cached on it)."""
+    return program.cache(("state plan", kind), lambda: _plan(program, kind))
 
 
 def run_native(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
@@ -57,7 +62,7 @@ def run_native(program: Program, state: torch.Tensor, angles: torch.Tensor) -> t
     Tensor
         The states, in the memory of ``state`` where that was overwritten.
     """
-    plan = program.cache(("state plan", state.dtype), lambda: _plan(program, state.dtype))
+    plan = state_plan(program, state.dtype)
     native.threads()
     double = state.dtype == torch.complex128
     batch = torch.broadcast_shapes(state.shape[:-1], angles.shape[:-1])

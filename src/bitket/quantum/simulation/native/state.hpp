@@ -50,11 +50,23 @@ struct StatePlan {
 struct StateProgram {
     virtual ~StateProgram() = default;
     virtual void run(const double* angles, void* state) = 0;
+    // From psi after the plan and lambda = O psi: undoes the plan on both, and adds d<O>/d(angle) of each slot to the gradient.
+    virtual void walk_back(const double* angles, void* psi, void* lambda, double* gradient) = 0;
+};
+
+// One term of an observable: coefficient i^imaginary (-1)^(z j) |j ^ x><j|.
+struct StateTerm {
+    uint64_t x, z;
+    double coefficient;
+    bool imaginary;
 };
 
 struct StateKernels {
     StateProgram* (*make32)(const StatePlan&);
     StateProgram* (*make64)(const StatePlan&);
+    // lambda += O psi, or only the value for a null lambda; returns <psi| O |psi>. Terms sorted by x; at least as many amplitudes as lanes.
+    double (*pauli_sum32)(int num_qubits, const StateTerm*, size_t, const float* psi, float* lambda);
+    double (*pauli_sum64)(int num_qubits, const StateTerm*, size_t, const double* psi, double* lambda);
 };
 
 }  // namespace bitket

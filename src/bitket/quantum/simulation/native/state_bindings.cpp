@@ -133,19 +133,63 @@ struct BoundStatePlan {
         }
     }
 
+    StateProgram& program(bool is_double) {
+        auto& made = is_double ? double_precision : single_precision;
+        if (!made) made.reset(is_double ? kernels().make64(plan) : kernels().make32(plan));
+        return *made;
+    }
+
     void run(bool is_double, uintptr_t angles, uintptr_t state) {
         nb::gil_scoped_release release;
         std::lock_guard<std::mutex> lock(turn);
-        auto& program = is_double ? double_precision : single_precision;
-        if (!program) program.reset(is_double ? kernels().make64(plan) : kernels().make32(plan));
-        program->run(reinterpret_cast<const double*>(angles), reinterpret_cast<void*>(state));
+        program(is_double).run(reinterpret_cast<const double*>(angles), reinterpret_cast<void*>(state));
+    }
+
+    void walk_back(bool is_double, uintptr_t angles, uintptr_t psi, uintptr_t lambda, uintptr_t gradient) {
+        nb::gil_scoped_release release;
+        std::lock_guard<std::mutex> lock(turn);
+        program(is_double).walk_back(reinterpret_cast<const double*>(angles), reinterpret_cast<void*>(psi), reinterpret_cast<void*>(lambda),
+                                     reinterpret_cast<double*>(gradient));
+    }
+};
+
+// terms: [x, z, power of i], sorted by x.
+struct BoundObservable {
+    int num_qubits;
+    std::vector<StateTerm> terms;
+
+    BoundObservable(int num_qubits, nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> masks, Doubles coefficients)
+        : num_qubits(num_qubits) {
+        if (masks.shape(1) != 3 || masks.shape(0) != coefficients.shape(0) || num_qubits < 4 || num_qubits > 60)
+            throw std::invalid_argument("observable: [terms, 3] masks, as many coefficients, and 4 to 60 qubits are needed");
+        for (size_t k = 0; k < masks.shape(0); ++k) {
+            const int64_t power = masks(k, 2) & 3;
+            if ((masks(k, 0) | masks(k, 1)) >> num_qubits) throw std::invalid_argument("observable: a mask is out of range");
+            terms.push_back({static_cast<uint64_t>(masks(k, 0)), static_cast<uint64_t>(masks(k, 1)),
+                             power >= 2 ? -coefficients.data()[k] : coefficients.data()[k], power % 2 == 1});
+        }
+    }
+
+    // lambda += factor O psi where lambda is not null; returns <psi| O |psi> times the factor.
+    double apply(bool is_double, double factor, uintptr_t psi, uintptr_t lambda) const {
+        nb::gil_scoped_release release;
+        std::vector<StateTerm> scaled = terms;
+        for (StateTerm& t : scaled) t.coefficient *= factor;
+        if (is_double)
+            return kernels().pauli_sum64(num_qubits, scaled.data(), scaled.size(), reinterpret_cast<const double*>(psi),
+                                         reinterpret_cast<double*>(lambda));
+        return kernels().pauli_sum32(num_qubits, scaled.data(), scaled.size(), reinterpret_cast<const float*>(psi),
+                                     reinterpret_cast<float*>(lambda));
     }
 };
 
 }  // namespace
 
 void bind_state(nb::module_& m) {
-    nb::class_<BoundStatePlan>(m, "StatePlan").def(nb::init<int, int, Integers, Doubles>()).def("run", &BoundStatePlan::run);
+    nb::class_<BoundStatePlan>(m, "StatePlan").def(nb::init<int, int, Integers, Doubles>()).def("run", &BoundStatePlan::run).def("walk_back", &BoundStatePlan::walk_back);
+    nb::class_<BoundObservable>(m, "Observable")
+        .def(nb::init<int, nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>, Doubles>())
+        .def("apply", &BoundObservable::apply);
 }
 
 }  // namespace bitket

@@ -1,0 +1,113 @@
+"""Expectation values and adjoint gradients of single large states in the compiled core.
+
+With psi the final state and lambda = O psi, a walk back through the stages of the plan undoes every gate on both and collects
+
+    d<O>/da = 2 Re <lambda_out| dU/da |psi_in>                  (Jones and Gacon 2020, arXiv:2009.02823)
+
+while a tile of both is in the cache. Memory: psi and lambda, two states, whatever the depth and however many samples (which run one after
+another; where there are several, or several observables, psi is computed anew for the walk). Batches of small circuits have their own kernel: see `batched`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from bitket.algebra import PauliSum
+from bitket.quantum.simulation import memory, native
+from bitket.quantum.simulation.planner import fits, state_plan
+from bitket.quantum.simulation.program import Program
+
+__all__ = ["SMALLEST", "suits", "values_one_by_one"]
+
+SMALLEST = 12  # qubits: from here on a few samples are faster one by one than in mostly empty registers
+_ALWAYS = 16  # from so many qubits on, a batch no longer fits the cache
+_FEW = 2
+_OBSERVABLES = 16  # kept for each program
+
+
+def suits(program: Program, count: int) -> bool:
+    """Whether this kernel is the one for ``count`` samples of a program."""
+    n = program.num_qubits
+    return (n >= _ALWAYS or (n >= SMALLEST and count <= _FEW)) and fits(program)
+
+
+def values_one_by_one(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
+    """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
+    batch = angles.shape[:-1]
+    values = _OneByOne.apply(angles.reshape(-1, angles.shape[-1]), program, tuple(observables))
+    return values.reshape(*batch, len(observables))  # type: ignore[no-any-return]
+
+
+class _OneByOne(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, angles: torch.Tensor, program: Program, observables: tuple[PauliSum, ...]) -> torch.Tensor:
+        kind = torch.complex64 if angles.dtype == torch.float32 else torch.complex128
+        wanted = ctx.needs_input_grad[0]
+        size = float(1 << program.num_qubits) * kind.itemsize
+        memory.require(size * (2.1 if wanted else 1.1), f"the state of {program.num_qubits} qubits and its gradient")
+        exact = angles.detach().to(torch.float64).contiguous()
+        values = torch.empty(len(angles), len(observables), dtype=torch.float64)
+        # One sample and one observable: lambda is at hand with the value, up to the factor that comes from above.
+        both = wanted and values.numel() == 1
+        psi = costate = torch.empty(0)
+        for k, row in enumerate(exact):
+            psi = _final(program, row, kind)
+            costate = torch.zeros_like(psi) if both else costate
+            for m, observable in enumerate(_prepared(program, observables)):
+                target = costate.data_ptr() if both else 0
+                values[k, m] = observable.apply(kind == torch.complex128, 1.0, psi.data_ptr(), target)
+        ctx.program, ctx.observables, ctx.kind = program, observables, kind
+        ctx.states = (psi, costate) if both else None
+        ctx.save_for_backward(exact)
+        return values.to(angles.dtype)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (angles,) = ctx.saved_tensors
+        program, kind = ctx.program, ctx.kind
+        double, plan = kind == torch.complex128, state_plan(program, kind)
+        gradient = torch.zeros_like(angles)
+        for k, row in enumerate(angles):
+            if ctx.states is not None:
+                psi, costate = ctx.states
+                ctx.states, factor = None, upstream[0, 0]  # the walk consumes them
+            else:
+                psi, factor = _final(program, row, kind), 1.0
+                costate = torch.zeros_like(psi)
+                for weight, observable in zip(upstream[k].tolist(), _prepared(program, ctx.observables), strict=True):
+                    if weight:
+                        observable.apply(double, weight, psi.data_ptr(), costate.data_ptr())
+            native.threads()
+            plan.walk_back(double, row.data_ptr(), psi.data_ptr(), costate.data_ptr(), gradient[k].data_ptr())
+            gradient[k] *= factor
+        return gradient.to(upstream.dtype), None, None
+
+
+def _final(program: Program, angles: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+    plan = state_plan(program, kind)
+    psi = torch.zeros(1 << program.num_qubits, dtype=kind)
+    psi[0] = 1
+    native.threads()
+    plan.run(kind == torch.complex128, angles.data_ptr(), psi.data_ptr())
+    return psi
+
+
+def _prepared(program: Program, observables: tuple[PauliSum, ...]) -> list[Any]:
+    kept: dict[Any, tuple[Any, list[Any]]] = program.cache("prepared observables", dict)
+    key = tuple(map(id, observables))
+    if key not in kept:
+        if len(kept) >= _OBSERVABLES:
+            kept.pop(next(iter(kept)))
+        kept[key] = (observables, [_observable(o) for o in observables])  # kept, so that their ids stay theirs
+    return kept[key][1]
+
+
+def _observable(operator: PauliSum) -> Any:
+    terms = sorted((x, z, (x & z).bit_count() % 4, c.real) for c, x, z in operator.simplify(0.0).masks())
+    masks = np.array([t[:3] for t in terms], dtype=np.int64).reshape(-1, 3)
+    return native.core.Observable(operator.num_qubits, masks, np.array([t[3] for t in terms], dtype=float))
