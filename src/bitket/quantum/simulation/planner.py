@@ -31,9 +31,9 @@ _X = np.array([[0, 1], [1, 0]])
 _SWAP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 
-def takes(program: Program, state: torch.Tensor) -> bool:
-    """Whether the core runs a program: it is built, the state lies in main memory, and each gate is unconditional on 5 qubits at most."""
-    return native.core is not None and state.device.type == "cpu" and state.dtype in _TILE and fits(program)
+def takes(program: Program, kind: torch.dtype, device: torch.device) -> bool:
+    """Whether the core runs a program: it is built, states lie in main memory, and each gate is unconditional on 5 qubits at most."""
+    return native.core is not None and device.type == "cpu" and kind in _TILE and fits(program)
 
 
 def fits(program: Program) -> bool:
