@@ -1,19 +1,33 @@
-"""What the benchmarks share: the median time of a call."""
+"""What the benchmarks share: median times, and the bandwidth of memory as the physical limit."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import torch
 
 
 def seconds(function: Callable[[], Any], runs: int) -> float:
     """Median of ``runs`` calls, after one that is not counted."""
-    function()
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return interleaved({"": function}, runs)[""]
+
+
+def interleaved(functions: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, float]:
+    """Median seconds of each function, their calls taken in turn so that a slow spell of the machine meets all of them."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for k in range(runs + 1):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if k:  # the first is not counted
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+def bandwidth() -> float:
+    """Bytes per second of a triad ``a = b + s c`` on arrays of 256 MiB, two read and one written, with all threads."""
+    a, b, c = (torch.ones(1 << 25, dtype=torch.float64) for _ in range(3))
+    return 3 * a.nbytes / seconds(lambda: torch.add(b, c, alpha=0.5, out=a), 7)

@@ -4,14 +4,13 @@ With psi the final state and lambda = O psi, a walk back through the stages of t
 
     d<O>/da = 2 Re <lambda_out| dU/da |psi_in>                  (Jones and Gacon 2020, arXiv:2009.02823)
 
-while a tile of both is in the cache. Memory: psi and lambda, two states, whatever the depth and however many samples (they run one after
-another; where there are several, or several observables, psi is computed anew for the walk). Batches of small circuits have their own
-kernel: see `batched`.
+while a tile of both is in the cache. Memory: psi and lambda, two states, whatever the depth and however many samples (which run one
+after another; where there are several, or several observables, psi is computed anew for the walk). Batches of small circuits have their
+own kernel: see `batched`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ import torch
 
 from bitket.algebra import PauliSum
 from bitket.quantum.simulation import memory, native
-from bitket.quantum.simulation.planner import fits, state_plan
+from bitket.quantum.simulation.planner import fits, prepare, state_plan
 from bitket.quantum.simulation.program import Program
 
 __all__ = ["SMALLEST", "suits", "values_one_by_one"]
@@ -40,8 +39,8 @@ def suits(program: Program, count: int) -> bool:
 def values_one_by_one(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
     """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
     batch = angles.shape[:-1]
-    values = _OneByOne.apply(angles.reshape(math.prod(batch), angles.shape[-1]), program, tuple(observables))
-    return values.reshape(*batch, len(observables))
+    values = _OneByOne.apply(angles.reshape(-1, angles.shape[-1]), program, tuple(observables))
+    return values.reshape(*batch, len(observables))  # type: ignore[no-any-return]
 
 
 class _OneByOne(torch.autograd.Function):
@@ -77,7 +76,7 @@ class _OneByOne(torch.autograd.Function):
         for k, row in enumerate(angles):
             if ctx.states is not None:
                 psi, costate = ctx.states
-                ctx.states, factor = None, float(upstream[0, 0])  # the walk consumes them
+                ctx.states, factor = None, upstream[0, 0]  # the walk consumes them
             else:
                 psi, factor = _final(program, row, kind), 1.0
                 costate = torch.zeros_like(psi)
@@ -85,18 +84,13 @@ class _OneByOne(torch.autograd.Function):
                     if weight:
                         observable.apply(double, weight, psi.data_ptr(), costate.data_ptr())
             native.threads()
-            plan.walk_back(double, row.data_ptr(), psi.data_ptr(), costate.data_ptr(), gradient[k].data_ptr())
+            plan.walk_back(row.data_ptr(), psi.data_ptr(), costate.data_ptr(), gradient[k].data_ptr())
             gradient[k] *= factor
         return gradient.to(upstream.dtype), None, None
 
 
 def _final(program: Program, angles: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
-    plan = state_plan(program, kind)
-    psi = torch.zeros(1 << program.num_qubits, dtype=kind)
-    psi[0] = 1
-    native.threads()
-    plan.run(kind == torch.complex128, angles.data_ptr(), psi.data_ptr())
-    return psi
+    return prepare(program, angles, kind)
 
 
 def _prepared(program: Program, observables: tuple[PauliSum, ...]) -> list[Any]:

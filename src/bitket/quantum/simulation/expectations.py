@@ -24,7 +24,7 @@ import torch
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
-from bitket.quantum.simulation import batched, memory, native, observables, twin
+from bitket.quantum.simulation import batched, memory, native, observables
 from bitket.quantum.simulation.density import run_density
 from bitket.quantum.simulation.gradients import Adjoint, parameter_shift
 from bitket.quantum.simulation.program import Noise, Program, lower
@@ -33,8 +33,8 @@ from bitket.quantum.simulation.states import (
     as_tensor,
     complex_dtype,
     program_and_angles,
-    run_state,
     without_final_measurements,
+    zero_evolved,
 )
 
 __all__ = ["GradientMethod", "expectation", "expectation_with_error"]
@@ -203,4 +203,4 @@ def _states(program: Program, angles: torch.Tensor, dtype: torch.dtype) -> torch
         count *= b
     what = f"a state of {program.num_qubits} qubits" + (f" for {count} samples" if count > 1 else "")
     memory.require(count * float(1 << program.num_qubits) * kind.itemsize * 1.1, what)
-    return run_state(program, twin.zero_state(program.num_qubits, batch, kind, angles.device), angles)
+    return zero_evolved(program, angles, kind)

@@ -1,15 +1,16 @@
 """One large state in the compiled core: circuits are cut into stages, each of which is one pass over memory.
 
 One-qubit gates are gathered lazily into one matrix until an entangling gate needs them; phases into products of phases with common
-controls. A stage takes, in order, every gate whose targets fit a tile of qubits (the lowest ones, for whole cache lines, and those that
-the first waiting gates ask for), and which commutes with all it overtakes. Controls and phases need no place in the tile.
+controls. A stage takes, in order, every gate whose targets fit a tile of qubits, the lowest among them for whole cache lines, and
+which commutes with all it overtakes. Controls and phases need no place in the tile. The core chooses the tiles (plan.cpp).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ from numpy.typing import NDArray
 from bitket.quantum.simulation import native
 from bitket.quantum.simulation.program import PauliRotation, Program, Unitary
 
-__all__ = ["fits", "run_native", "state_plan", "takes"]
+__all__ = ["fits", "num_stages", "prepare", "run_native", "state_plan", "takes"]
 
-_TILE = {torch.complex64: 13, torch.complex128: 12}  # qubits: 64 KiB of amplitudes, in the second cache
-_CLOSE = 5  # lowest qubits, always in the tile
+_TILE = {torch.complex64: 14, torch.complex128: 13}  # qubits: 128 KiB of amplitudes, in the second cache
+_CLOSE = {torch.complex64: 5, torch.complex128: 4}  # lowest qubits, always in the tile: 256 bytes
 _DENSE = 5
 _WIDE = 5  # a Pauli product with more X than this is narrowed by CX gates
 
@@ -30,9 +31,9 @@ _X = np.array([[0, 1], [1, 0]])
 _SWAP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 
-def takes(program: Program, state: torch.Tensor) -> bool:
-    """Whether the core runs a program: it is built, the state lies in main memory, and each gate is unconditional on 5 qubits at most."""
-    return native.core is not None and state.device.type == "cpu" and state.dtype in _TILE and fits(program)
+def takes(program: Program, kind: torch.dtype, device: torch.device) -> bool:
+    """Whether the core runs a program: it is built, states lie in main memory, and each gate is unconditional on 5 qubits at most."""
+    return native.core is not None and device.type == "cpu" and kind in _TILE and fits(program)
 
 
 def fits(program: Program) -> bool:
@@ -43,6 +44,19 @@ def fits(program: Program) -> bool:
 def state_plan(program: Program, kind: torch.dtype) -> Any:
     """The plan of a program for states of a type (cached on it)."""
     return program.cache(("state plan", kind), lambda: _plan(program, kind))
+
+
+def num_stages(program: Program, kind: torch.dtype) -> int:
+    """Passes over memory that a program takes."""
+    return int(state_plan(program, kind).stages)
+
+
+def prepare(program: Program, angles: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+    """The states ``[..., 2^n]`` that a program makes of |0...0>, for angles ``[..., S]``; see `takes`."""
+    shape = (*angles.shape[:-1], 1 << program.num_qubits)
+    # Not torch's zeros: here the system gives zeroed pages, large ones for large states, and untouched ones cost nothing.
+    state = torch.from_numpy(np.zeros(shape, dtype=np.complex64 if kind == torch.complex64 else np.complex128))
+    return _run(program, state, angles, fresh=True)
 
 
 def run_native(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
@@ -62,16 +76,19 @@ def run_native(program: Program, state: torch.Tensor, angles: torch.Tensor) -> t
     Tensor
         The states, in the memory of ``state`` where that was overwritten.
     """
-    plan = state_plan(program, state.dtype)
-    native.threads()
-    double = state.dtype == torch.complex128
     batch = torch.broadcast_shapes(state.shape[:-1], angles.shape[:-1])
     state = state.expand(*batch, state.shape[-1]).resolve_conj().contiguous()
-    values = angles.detach().to(torch.float64).expand(*batch, angles.shape[-1])
-    values = values.reshape(math.prod(batch), angles.shape[-1]).contiguous()
-    step = state.shape[-1] * state.itemsize
-    for k in range(len(values)):
-        plan.run(double, values.data_ptr() + k * 8 * values.shape[1], state.data_ptr() + k * step)
+    return _run(program, state, angles.expand(*batch, angles.shape[-1]), fresh=False)
+
+
+def _run(program: Program, state: torch.Tensor, angles: torch.Tensor, *, fresh: bool) -> torch.Tensor:
+    plan = state_plan(program, state.dtype)
+    native.threads()
+    count = math.prod(state.shape[:-1])
+    values = angles.detach().to(torch.float64).reshape(count, angles.shape[-1]).contiguous()
+    first, step, place = state.data_ptr(), state.shape[-1] * state.itemsize, values.data_ptr()
+    for k in range(count):
+        plan.run(place + k * 8 * values.shape[1], first + k * step, fresh)
     return state
 
 
@@ -84,13 +101,12 @@ def _fits(program: Program) -> bool:
 
 
 # -- gates in the core's words ----------------------------------------------------------------------------------------
-@dataclass(frozen=True, eq=False)
-class _Gate:
-    """``targets`` must lie in the tile; ``diagonal`` are the other qubits it looks at. ``code`` is the core's encoding."""
+class _Kind(IntEnum):
+    """What a one-qubit factor adds to the product of those before it."""
 
-    targets: int
-    diagonal: int
-    code: list[int]
+    DIAGONAL = 0
+    REAL = 1
+    COMPLEX = 2
 
 
 @dataclass
@@ -98,9 +114,10 @@ class _Encoder:
     """Turns a program's operations into gates, one-qubit matrices and phases gathered."""
 
     doubles: list[float] = field(default_factory=list)
-    gates: list[_Gate] = field(default_factory=list)
-    pending: dict[int, tuple[bool, list[list[int]]]] = field(default_factory=dict)
-    """For each qubit: whether all its factors are diagonal, and the factors."""
+    gates: list[list[int]] = field(default_factory=list)
+    """In the core's encoding."""
+    pending: dict[int, list[tuple[_Kind, list[int]]]] = field(default_factory=dict)
+    """Factors that wait, for each qubit."""
     phases: list[tuple[int, int, int, int]] = field(default_factory=list)
     """(mask, value, slot or -1, place of the coefficient): exp(i c angle) where ``index & mask == value``."""
 
@@ -118,19 +135,42 @@ class _Encoder:
         return [0, x, z, slot, mask, value, 0, self.number(scale)]
 
     # one qubit
-    def one(self, qubit: int, factor: list[int], diagonal: bool) -> None:
-        if not diagonal:
+    def one(self, qubit: int, factor: list[int], kind: _Kind) -> None:
+        if kind != _Kind.DIAGONAL:
             self.flush_phases(1 << qubit)
-        was, factors = self.pending.get(qubit, (True, []))
-        self.pending[qubit] = (was and diagonal, [*factors, factor])
+        self.pending.setdefault(qubit, []).append((kind, factor))
 
     def flush(self, mask: int, *, even_diagonal: bool) -> None:
         """Emits the gathered matrices of some qubits; diagonal ones may wait where the next gate is diagonal there."""
         for q in [q for q in self.pending if mask >> q & 1]:
-            diagonal, factors = self.pending[q]
-            if even_diagonal or not diagonal:
+            factors = self.pending[q]
+            if even_diagonal or any(kind != _Kind.DIAGONAL for kind, _ in factors):
                 del self.pending[q]
-                self.gates.append(_Gate(1 << q, 0, [0, 1, q, 0, 0, len(factors), *_flat(factors)]))
+                self.emit(q, factors)
+
+    def emit(self, qubit: int, factors: list[tuple[_Kind, list[int]]]) -> None:
+        """One matrix; or a real one and phases after it, which take half the work."""
+        end = len(factors)
+        while end and factors[end - 1][0] == _Kind.DIAGONAL:
+            end -= 1
+        if any(kind == _Kind.COMPLEX or (kind == _Kind.DIAGONAL and k < end) for k, (kind, _) in enumerate(factors)):
+            end = len(factors)
+        if end:
+            self.gates.append([0, 1, qubit, 0, 0, end, *_flat(f for _, f in factors[:end])])
+        if end < len(factors):
+            terms = [term for _, f in factors[end:] for term in self.as_phases(qubit, f)]
+            self.gates.append([2, 0, 0, len(terms), *_flat(terms)])
+
+    def as_phases(self, qubit: int, factor: list[int]) -> list[list[int]]:
+        """A diagonal factor as phases exp(i c angle) of the values of a qubit."""
+        constant, _, z, slot, mask, value, *_, at = factor
+        if constant:
+            entries = np.angle([complex(*self.doubles[at + 6 * bit : at + 6 * bit + 2]) for bit in (0, 1)])
+            return [[qubit, bit, -1, self.number(angle)] for bit, angle in enumerate(entries.tolist()) if angle]
+        half = self.doubles[at] / 2
+        return [
+            [qubit, bit, slot, self.number(half if z and bit else -half)] for bit in (0, 1) if not mask or bit == value
+        ]
 
     def flush_phases(self, mask: int) -> None:
         """Emits the gathered phases that touch some qubits, and with each of them all that share its controls."""
@@ -146,16 +186,14 @@ class _Encoder:
             control, value = max(touched, key=lambda key: counts[key])
             terms: list[list[int]] = []
             rest = []
-            union = 0
             for m, v, slot, at in self.phases:
                 free = m & ~control
                 if m & control == control and v & control == value and free.bit_count() == 1:
                     terms.append([free.bit_length() - 1, int(v & free != 0), slot, at])
-                    union |= m
                 else:
                     rest.append((m, v, slot, at))
             self.phases = rest
-            self.gates.append(_Gate(0, union, [3, control, value, len(terms), *_flat(terms)]))
+            self.gates.append([2, control, value, len(terms), *_flat(terms)])
 
     def phase(self, mask: int, value: int, slot: int, scale: float) -> None:
         """exp(i scale angle) where ``index & mask == value``."""
@@ -170,7 +208,7 @@ class _Encoder:
 
     def flip(self, target: int, mask: int, value: int) -> None:
         self.before(1 << target, mask)
-        self.gates.append(_Gate(1 << target, mask, [1, target, mask, value]))
+        self.gates.append([1, target, mask, value])
 
     # operations of a program
     def unitary(self, op: Unitary) -> None:
@@ -178,7 +216,9 @@ class _Encoder:
         targets = sum(1 << q for q in qubits)
         entries = matrix.diagonal()
         if len(qubits) == 1 and not mask:
-            self.one(qubits[0], self.constant(matrix, [0]), bool(matrix[0, 1] == matrix[1, 0] == 0))
+            phases = matrix[0, 1] == matrix[1, 0] == 0 and np.allclose(np.abs(entries), 1, atol=1e-14)
+            kind = _Kind.DIAGONAL if phases else _Kind.COMPLEX if np.iscomplex(matrix).any() else _Kind.REAL
+            self.one(qubits[0], self.constant(matrix, [0]), kind)
         elif len(qubits) == 1 and matrix[0, 1] == matrix[1, 0] == 0 and np.allclose(np.abs(entries), 1, atol=1e-14):
             for bit, angle in enumerate(np.angle(entries)):
                 if angle:
@@ -186,8 +226,10 @@ class _Encoder:
         elif len(qubits) == 1 and np.array_equal(matrix, _X):
             self.flip(qubits[0], mask, value)
         elif len(qubits) == 2 and np.array_equal(matrix, _SWAP):
-            self.before(targets, mask)
-            self.gates.append(_Gate(targets, mask, [2, *qubits, mask, value]))
+            a, b = (1 << q for q in qubits)
+            self.flip(qubits[0], b, b)
+            self.flip(qubits[1], a | mask, a | value)
+            self.flip(qubits[0], b, b)
         else:
             self.flush_phases(targets)
             factors: list[list[int]] = []
@@ -195,36 +237,35 @@ class _Encoder:
                 self.before(targets, mask)
             else:
                 for k, q in enumerate(qubits):
-                    for f in self.pending.pop(q, (True, []))[1]:
+                    for _, f in self.pending.pop(q, []):
                         factors.append(_moved(f, k))
             factors.append(self.constant(matrix, range(len(qubits))))
-            self.gates.append(
-                _Gate(targets, mask, [0, len(qubits), *qubits, mask, value, len(factors), *_flat(factors)])
-            )
+            self.gates.append([0, len(qubits), *qubits, mask, value, len(factors), *_flat(factors)])
 
     def turn(self, op: PauliRotation) -> None:
         x, z, slot, mask, value = op.x_mask, op.z_mask, op.slot, op.control_mask, op.control_value
         both = x | z
         if not x and not z and mask.bit_count() == 1:
-            self.one(mask.bit_length() - 1, self.rotation(0, 0, slot, 1.0, 1, int(value != 0)), True)
+            self.one(mask.bit_length() - 1, self.rotation(0, 0, slot, 1.0, 1, int(value != 0)), _Kind.DIAGONAL)
         elif not x and not z and mask:
             self.phase(mask, value, slot, -0.5)
         elif not both:
-            self.one(0, self.rotation(0, 0, slot, 1.0), True)
+            self.one(0, self.rotation(0, 0, slot, 1.0), _Kind.DIAGONAL)
         elif both.bit_count() == 1 and not mask:
-            self.one(both.bit_length() - 1, self.rotation(int(x != 0), int(z != 0), slot, 1.0), not x)
+            kind = _Kind.DIAGONAL if not x else _Kind.REAL if z else _Kind.COMPLEX
+            self.one(both.bit_length() - 1, self.rotation(int(x != 0), int(z != 0), slot, 1.0), kind)
         elif not x and both.bit_count() == 1:
             self.phase(mask | z, value, slot, -0.5)
             self.phase(mask | z, value | z, slot, 0.5)
         elif both.bit_count() == 1:
             self.before(x, mask)
             factor = self.rotation(1, int(z != 0), slot, 1.0)
-            self.gates.append(_Gate(x, mask, [0, 1, both.bit_length() - 1, mask, value, 1, *factor]))
+            self.gates.append([0, 1, both.bit_length() - 1, mask, value, 1, *factor])
         elif not x and both.bit_count() == 2 and not mask:  # 1 - 2a - 2b + 4ab for Z_a Z_b
             a, b = _bits(z)
-            self.one(a, self.rotation(0, 0, slot, 1.0), True)
+            self.one(a, self.rotation(0, 0, slot, 1.0), _Kind.DIAGONAL)
             for q in (a, b):
-                self.one(q, self.rotation(0, 0, slot, -2.0, 1, 1), True)
+                self.one(q, self.rotation(0, 0, slot, -2.0, 1, 1), _Kind.DIAGONAL)
             self.phase(z, z, slot, -2.0)
         else:
             self.pauli(x, z, slot, mask, value)
@@ -242,7 +283,7 @@ class _Encoder:
         if (ys - (x & z).bit_count()) % 4 == 2:
             scale = -1.0
         self.before(x, z & ~x | mask)
-        self.gates.append(_Gate(x, (z & ~x) | mask, [4, x, z, slot, self.number(scale), mask, value]))
+        self.gates.append([3, x, z, slot, self.number(scale), mask, value])
         for q in reversed(moved):
             self.flip(q, 1 << control, 1 << control)
 
@@ -259,15 +300,14 @@ def _bits(mask: int) -> Iterator[int]:
         mask &= mask - 1
 
 
-def _flat(rows: Iterable[list[int]]) -> list[int]:
+def _flat(rows: Iterable[Sequence[int]]) -> list[int]:
     return [value for row in rows for value in row]
 
 
-# -- stages -----------------------------------------------------------------------------------------------------------
 def _plan(program: Program, dtype: torch.dtype) -> Any:
     encoder = _Encoder()
     if program.phase:
-        encoder.one(0, encoder.constant(np.exp(1j * program.phase) * np.eye(2), [0]), True)
+        encoder.one(0, encoder.constant(np.exp(1j * program.phase) * np.eye(2), [0]), _Kind.DIAGONAL)
     for op in program.ops:
         if isinstance(op, PauliRotation):
             encoder.turn(op)
@@ -277,40 +317,8 @@ def _plan(program: Program, dtype: torch.dtype) -> Any:
     everything = (1 << program.num_qubits) - 1
     encoder.flush_phases(everything)
     encoder.flush(everything, even_diagonal=True)
-    code: list[int] = []
-    for tile, gates in _stages(encoder.gates, program.num_qubits, _TILE[dtype]):
-        qubits = list(_bits(tile))
-        code += [len(qubits), *qubits, len(gates), *_flat(g.code for g in gates)]
+    code, doubles = np.array(_flat(encoder.gates), dtype=np.int64), np.array(encoder.doubles, dtype=float)
+    double = dtype == torch.complex128
     return native.core.StatePlan(
-        program.num_qubits, len(program.slots), np.array(code, dtype=np.int64), np.array(encoder.doubles, dtype=float)
+        program.num_qubits, len(program.slots), double, _TILE[dtype], _CLOSE[dtype], code, doubles
     )
-
-
-def _stages(gates: list[_Gate], n: int, size: int) -> Iterator[tuple[int, list[_Gate]]]:
-    """Tiles as masks, and their gates. Each takes what it can of the gates that wait, in order."""
-    if n <= size:
-        if gates:
-            yield (1 << n) - 1, gates
-        return
-    waiting = gates
-    while waiting:
-        tile, room = (1 << _CLOSE) - 1, size - _CLOSE
-        taken: list[_Gate] = []
-        left: list[_Gate] = []
-        changed = looked = 0  # qubits that gates left behind act on, and those they look at
-        for g in waiting:
-            new = (g.targets & ~tile).bit_count()
-            if new > room or g.targets & (changed | looked) or g.diagonal & changed:
-                left.append(g)
-                changed |= g.targets
-                looked |= g.diagonal
-            else:
-                tile |= g.targets
-                room -= new
-                taken.append(g)
-        for q in range(n):  # whole tiles: low qubits make long runs
-            if room and not tile >> q & 1:
-                tile |= 1 << q
-                room -= 1
-        yield tile, taken
-        waiting = left

@@ -10,10 +10,10 @@ import torch
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit, Instruction
 from bitket.quantum.simulation import memory, twin
-from bitket.quantum.simulation.planner import run_native, takes
+from bitket.quantum.simulation.planner import prepare, run_native, takes
 from bitket.quantum.simulation.program import Program, lower
 
-__all__ = ["as_tensor", "probabilities", "run_state", "statevector"]
+__all__ = ["as_tensor", "probabilities", "run_state", "statevector", "zero_evolved"]
 
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
@@ -48,10 +48,18 @@ def program_and_angles(
     return program, angles.to(device=device, dtype=dtype)
 
 
+def zero_evolved(program: Program, angles: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+    """The states ``[..., 2^n]`` that a unitary program makes of |0...0>; memory: the states."""
+    wanted = torch.is_grad_enabled() and angles.requires_grad
+    if not wanted and takes(program, kind, angles.device):
+        return prepare(program, angles, kind)
+    return twin.evolve(program, twin.zero_state(program.num_qubits, tuple(angles.shape[:-1]), kind, angles.device), angles)
+
+
 def run_state(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
     """A unitary program on states ``[..., 2^n]``: large ones in the compiled core, in place, where no gradient is asked for."""
     wanted = torch.is_grad_enabled() and (state.requires_grad or angles.requires_grad)
-    if not wanted and takes(program, state):
+    if not wanted and takes(program, state.dtype, state.device):
         return run_native(program, state, angles)
     return twin.evolve(program, state, angles)
 
@@ -108,9 +116,8 @@ def statevector(
         f"a state of {n} qubits" + (f" for {count} samples" if count > 1 else ""),
     )
     if initial is None:
-        state = twin.zero_state(n, batch, kind, device)
-    else:
-        state = initial.to(kind).expand(*batch, 1 << n).clone()
+        return zero_evolved(program, angles, kind)
+    state = initial.to(kind).expand(*batch, 1 << n).clone()
     return run_state(program, state, angles.expand(*batch, angles.shape[-1]))
 
 

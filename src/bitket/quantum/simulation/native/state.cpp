@@ -22,8 +22,8 @@ struct Program final : StateProgram {
         uint64_t rows = 1, run = 1;      // rows of a tile; how many of them lie one after the other in memory
         std::vector<uint64_t> offsets;   // of each run
         std::vector<int> outside;        // qubits outside the tile
+        std::vector<int> reached;        // those of them that an earlier stage changes: the others are zero if they were
         std::vector<Step<T>> steps;
-        size_t most = 0;                 // coefficients
     };
 
     explicit Program(const StatePlan& plan) : plan(plan) {
@@ -43,20 +43,27 @@ struct Program final : StateProgram {
             }
             for (int q = 0; q < n; ++q)
                 if (s.tile.place[q] < 0) s.outside.push_back(q);
-            s.steps.resize(from.gates.size());
+            s.steps.resize(from.groups.size());
             stages.push_back(std::move(s));
+        }
+        uint64_t reached = 0;
+        for (size_t k = 0; k < stages.size(); ++k) {
+            for (int q : stages[k].outside)
+                if (reached >> q & 1) stages[k].reached.push_back(q);
+            reached |= plan.stages[k].changed;
         }
     }
 
-    void run(const double* angles, void* state) override {
+    void run(const double* angles, void* state, bool fresh) override {
         T* amplitudes = static_cast<T*>(state);
+        if (fresh) amplitudes[0] = 1;
         for (size_t k = 0; k < stages.size(); ++k) {
             Stage& stage = stages[k];
-            const auto& gates = plan.stages[k].gates;
+            const auto& groups = plan.stages[k].groups;
             Maker<T> maker{plan, stage.tile, stage.rows};
-            for (size_t g = 0; g < gates.size(); ++g)
-                if (!ready || gates[g].varies) { stage.steps[g] = Step<T>(); maker.make(gates[g], angles, stage.steps[g]); }
-            each_tile(stage, [&](uint64_t base, uint64_t) {
+            for (size_t g = 0; g < groups.size(); ++g)
+                if (!ready || groups[g].varies) { stage.steps[g] = Step<T>(); maker.make(groups[g], angles, stage.steps[g]); }
+            each_tile(stage, fresh ? stage.reached : stage.outside, [&](uint64_t base, uint64_t) {
                 V* t = scratch(2 * stage.rows);
                 gather(stage, amplitudes, base, t);
                 for (const Step<T>& s : stage.steps)
@@ -72,18 +79,19 @@ struct Program final : StateProgram {
         std::vector<double> sums;
         for (size_t k = stages.size(); k-- > 0;) {
             const Stage& stage = stages[k];
-            const auto& gates = plan.stages[k].gates;
+            const auto& groups = plan.stages[k].groups;
             Maker<T> maker{plan, stage.tile, stage.rows, true};
-            std::vector<Step<T>> steps(gates.size());
+            std::vector<Step<T>> steps(groups.size());
             size_t each = 0;
-            for (size_t g = 0; g < gates.size(); ++g) {
-                maker.make(gates[g], angles, steps[g]);
+            for (size_t g = 0; g < groups.size(); ++g) {
+                maker.make(groups[g], angles, steps[g]);
                 steps[g].at = each;
                 each += steps[g].sums;
             }
-            const uint64_t tasks = num_tasks(stage);
-            sums.assign(tasks * each, 0);
-            each_tile(stage, [&](uint64_t base, uint64_t task) {
+            // Where psi was zero before this stage, nothing adds to the gradient, here or further back.
+            const uint64_t tasks = num_tasks(stage.reached);
+            sums.assign(tasks * each + 1, 0);
+            each_tile(stage, stage.reached, [&](uint64_t base, uint64_t task) {
                 V *t = scratch(4 * stage.rows), *u = t + 2 * stage.rows;
                 gather(stage, psi, base, t);
                 gather(stage, lambda, base, u);
@@ -93,31 +101,37 @@ struct Program final : StateProgram {
                     if (s.walk) s.walk(s, t, u, stage.rows, base, &sums[task * each + s.at]);
                     else { s.apply(s, t, stage.rows, base); s.apply(s, u, stage.rows, base); }
                 }
+                if (k == 0) return;
                 scatter(stage, psi, base, t);
                 scatter(stage, lambda, base, u);
             });
             for (uint64_t task = 1; task < tasks; ++task)
                 for (size_t i = 0; i < each; ++i) sums[i] += sums[task * each + i];
-            for (size_t g = 0; g < gates.size(); ++g)
-                if (steps[g].walk) maker.differentiate(gates[g], angles, steps[g], &sums[steps[g].at], gradient);
+            for (size_t g = 0; g < groups.size(); ++g)
+                if (steps[g].walk) maker.differentiate(groups[g], angles, steps[g], &sums[steps[g].at], gradient);
         }
     }
 
 private:
-    static uint64_t num_tasks(const Stage& stage) { return std::min<uint64_t>(uint64_t{1} << stage.outside.size(), 64); }
+    static uint64_t num_tasks(const std::vector<int>& over) { return std::min<uint64_t>(uint64_t{1} << over.size(), 64); }
 
-    // Calls body(base, task) for each tile, the tasks in parallel.
+    // Calls body(base, task) for each tile, by the values of some qubits outside of it; the tasks in parallel where that pays.
     template <class F>
-    static void each_tile(const Stage& stage, F body) {
-        const uint64_t tasks = num_tasks(stage), each = (uint64_t{1} << stage.outside.size()) / tasks;
-        Pool::instance().run(static_cast<int64_t>(tasks), [&](int64_t task, int) {
+    static void each_tile(const Stage& stage, const std::vector<int>& over, F body) {
+        const uint64_t tasks = num_tasks(over), each = (uint64_t{1} << over.size()) / tasks;
+        const std::function<void(int64_t, int)> task = [&](int64_t task, int) {
             for (uint64_t i = task * each; i < (task + 1) * each; ++i) {
                 uint64_t base = 0;
-                for (size_t q = 0; q < stage.outside.size(); ++q) base |= (i >> q & 1) << stage.outside[q];
+                for (size_t q = 0; q < over.size(); ++q) base |= (i >> q & 1) << over[q];
                 body(base, static_cast<uint64_t>(task));
             }
-        });
+        };
+        if (tasks * each * stage.rows * stage.steps.size() < kParallel)
+            for (uint64_t k = 0; k < tasks; ++k) task(static_cast<int64_t>(k), 0);
+        else Pool::instance().run(static_cast<int64_t>(tasks), task);
     }
+
+    static constexpr uint64_t kParallel = 1 << 14;  // rows times steps: some 50 us
 
     const StatePlan& plan;
     std::vector<Stage> stages;

@@ -1,4 +1,5 @@
-// One large state: what a plan holds. A plan is a list of stages; a stage is a list of gates whose targets lie in one tile of qubits.
+// One large state: what a plan holds. A plan is a list of stages; a stage is a list of groups of gates whose targets lie in one tile of
+// qubits.
 #pragma once
 #include <complex>
 #include <cstdint>
@@ -21,11 +22,11 @@ struct StatePhase {
     int64_t at;
 };
 
-enum class StateKind { dense, flip, swap, diagonal, pauli };
+enum class StateKind { dense, flip, diagonal, pauli };
 
 struct StateGate {
     StateKind kind;
-    std::vector<int> qubits;  // dense: first least significant; flip: target; swap: both
+    std::vector<int> qubits;  // dense: first least significant; flip: target
     uint64_t control_mask = 0, control_value = 0;
     std::vector<StateFactor> factors;
     std::vector<StatePhase> phases;
@@ -35,9 +36,18 @@ struct StateGate {
     bool varies = false;  // whether it depends on angles
 };
 
+// Gates applied together: either any number that change and need at most three qubits beside the lanes, or one of any kind.
+struct StateGroup {
+    bool block = false;
+    std::vector<int> rows;  // qubits of a block, beside the lanes
+    std::vector<StateGate> gates;
+    bool varies = false;
+};
+
 struct StateStage {
     std::vector<int> tile;  // its qubits, ascending, the lowest of all among them
-    std::vector<StateGate> gates;
+    uint64_t changed = 0;   // qubits that its gates change
+    std::vector<StateGroup> groups;
 };
 
 struct StatePlan {
@@ -46,11 +56,15 @@ struct StatePlan {
     std::vector<double> doubles;
 };
 
+// The stages and groups of a list of gates: tiles of at most `size` qubits, the lowest `close` among them; registers hold `lane_bits` qubits.
+std::vector<StateStage> cut(std::vector<StateGate> gates, int num_qubits, int size, int close, int lane_bits);
+
 // A plan made ready for one instruction set and precision: `run` refreshes what depends on angles, then applies the plan in place.
 struct StateProgram {
     virtual ~StateProgram() = default;
-    virtual void run(const double* angles, void* state) = 0;
-    // From psi after the plan and lambda = O psi: undoes the plan on both, and adds d<O>/d(angle) of each slot to the gradient.
+    // With `fresh` the state is all zeros, stands for |0...0>, and tiles that are still zero are left alone.
+    virtual void run(const double* angles, void* state, bool fresh) = 0;
+    // From psi, which the plan made of |0...0>, and lambda = O psi: adds d<O>/d(angle) of each slot to the gradient. Both are used up.
     virtual void walk_back(const double* angles, void* psi, void* lambda, double* gradient) = 0;
 };
 

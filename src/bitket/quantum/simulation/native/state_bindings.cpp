@@ -1,11 +1,10 @@
 // Python bindings of the state kernels. A plan arrives as one stream of integers and one of doubles, read in this order:
-//   stages: [size of the tile, its qubits, number of gates, gates]; masks are over all qubits
+//   gates, one after the other; masks are over all qubits
 //   dense    [0, k, qubits, control mask, control value, number of factors, factors]
 //            factor [constant, x, z, slot, control mask, control value, m, local qubits, place in the doubles]
 //   flip     [1, target, control mask, control value]              X, CX, ...
-//   swap     [2, a, b, control mask, control value]
-//   diagonal [3, control mask, control value, m, m times (qubit, bit, slot or -1, place in the doubles)]
-//   pauli    [4, x, z, slot, place in the doubles, control mask, control value]
+//   diagonal [2, control mask, control value, m, m times (qubit, bit, slot or -1, place in the doubles)]
+//   pauli    [3, x, z, slot, place in the doubles, control mask, control value]
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
@@ -81,7 +80,7 @@ StateFactor read_factor(Reader& in, int size) {
 
 StateGate read_gate(Reader& in) {
     StateGate g;
-    g.kind = static_cast<StateKind>(in.below(0, 5));
+    g.kind = static_cast<StateKind>(in.below(0, 4));
     if (g.kind == StateKind::pauli) {
         g.x = in.mask();
         g.z = in.mask();
@@ -89,7 +88,7 @@ StateGate read_gate(Reader& in) {
         g.at = in.place(1);
         g.varies = true;
     }
-    const int64_t count = g.kind == StateKind::dense ? in.below(1, 6) : g.kind == StateKind::flip ? 1 : g.kind == StateKind::swap ? 2 : 0;
+    const int64_t count = g.kind == StateKind::dense ? in.below(1, 6) : g.kind == StateKind::flip ? 1 : 0;
     for (int64_t k = 0; k < count; ++k) g.qubits.push_back(in.qubit());
     g.control_mask = in.mask();
     g.control_value = in.mask();
@@ -115,41 +114,32 @@ StateGate read_gate(Reader& in) {
 // Calls of one plan from several threads take turns: the coefficients are the plan's.
 struct BoundStatePlan {
     StatePlan plan;
-    std::unique_ptr<StateProgram> single_precision, double_precision;
+    std::unique_ptr<StateProgram> program;
     std::mutex turn;
 
-    BoundStatePlan(int num_qubits, int num_slots, Integers integers, Doubles doubles) {
+    BoundStatePlan(int num_qubits, int num_slots, bool is_double, int size, int close, Integers integers, Doubles doubles) {
         if (num_qubits < 1 || num_qubits > 60) throw std::invalid_argument("state plan: 1 to 60 qubits");
         plan.num_qubits = num_qubits;
         plan.num_slots = num_slots;
         plan.doubles.assign(doubles.data(), doubles.data() + doubles.shape(0));
         Reader in{integers.data(), integers.data() + integers.shape(0), plan};
-        while (in.next != in.end) {
-            StateStage stage;
-            const int64_t size = in.below(0, num_qubits + 1);
-            for (int64_t k = 0; k < size; ++k) stage.tile.push_back(in.qubit());
-            for (int64_t left = in.take(); left > 0; --left) stage.gates.push_back(read_gate(in));
-            plan.stages.push_back(std::move(stage));
-        }
+        std::vector<StateGate> gates;
+        while (in.next != in.end) gates.push_back(read_gate(in));
+        plan.stages = cut(std::move(gates), num_qubits, size, close, is_double ? 3 : 4);
+        program.reset(is_double ? kernels().make64(plan) : kernels().make32(plan));
     }
 
-    StateProgram& program(bool is_double) {
-        auto& made = is_double ? double_precision : single_precision;
-        if (!made) made.reset(is_double ? kernels().make64(plan) : kernels().make32(plan));
-        return *made;
-    }
-
-    void run(bool is_double, uintptr_t angles, uintptr_t state) {
+    void run(uintptr_t angles, uintptr_t state, bool fresh) {
         nb::gil_scoped_release release;
         std::lock_guard<std::mutex> lock(turn);
-        program(is_double).run(reinterpret_cast<const double*>(angles), reinterpret_cast<void*>(state));
+        program->run(reinterpret_cast<const double*>(angles), reinterpret_cast<void*>(state), fresh);
     }
 
-    void walk_back(bool is_double, uintptr_t angles, uintptr_t psi, uintptr_t lambda, uintptr_t gradient) {
+    void walk_back(uintptr_t angles, uintptr_t psi, uintptr_t lambda, uintptr_t gradient) {
         nb::gil_scoped_release release;
         std::lock_guard<std::mutex> lock(turn);
-        program(is_double).walk_back(reinterpret_cast<const double*>(angles), reinterpret_cast<void*>(psi), reinterpret_cast<void*>(lambda),
-                                     reinterpret_cast<double*>(gradient));
+        program->walk_back(reinterpret_cast<const double*>(angles), reinterpret_cast<void*>(psi), reinterpret_cast<void*>(lambda),
+                           reinterpret_cast<double*>(gradient));
     }
 };
 
@@ -186,7 +176,11 @@ struct BoundObservable {
 }  // namespace
 
 void bind_state(nb::module_& m) {
-    nb::class_<BoundStatePlan>(m, "StatePlan").def(nb::init<int, int, Integers, Doubles>()).def("run", &BoundStatePlan::run).def("walk_back", &BoundStatePlan::walk_back);
+    nb::class_<BoundStatePlan>(m, "StatePlan")
+        .def(nb::init<int, int, bool, int, int, Integers, Doubles>())
+        .def("run", &BoundStatePlan::run)
+        .def("walk_back", &BoundStatePlan::walk_back)
+        .def_prop_ro("stages", [](const BoundStatePlan& p) { return p.plan.stages.size(); });
     nb::class_<BoundObservable>(m, "Observable")
         .def(nb::init<int, nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>, Doubles>())
         .def("apply", &BoundObservable::apply);

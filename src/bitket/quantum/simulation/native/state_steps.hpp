@@ -1,6 +1,7 @@
-// What a stage does to a tile: the kernels of single gates, and how plans become steps for one tile, forward, inverse, or inverse with sums
-// for the gradient. The lowest qubits are the lanes of a register; gates on them are shuffles with a coefficient for each lane. Controls
-// outside the tile skip it, controls on rows skip rows, and controls on lanes are identity coefficients.
+// What a stage does to a tile: the kernels, and how plans become steps for one tile, forward, inverse, or inverse with sums for the
+// gradient. The lowest qubits are the lanes of a register; gates on them are shuffles with a coefficient for each lane. Controls outside
+// the tile skip it, controls on rows skip rows, and controls on lanes are identity coefficients. One-qubit gates and phases go by blocks:
+// the amplitudes of up to three row qubits stay in registers while all gates of the block are applied.
 //
 // The gradient of E = <psi| O |psi> with lambda = O psi is a walk back: for a gate U with psi_in before and lambda_out after it,
 //     dE/da = 2 Re <lambda_out| dU/da |psi_in>,
@@ -57,7 +58,20 @@ private:
     size_t count_ = 0;
 };
 
-// A gate on the rows of a tile, with its coefficients.
+// A gate in a block, by what it does to the registers: a 2 x 2 matrix or a flip on local row qubit 0, 1 or 2; a matrix on a lane qubit, or a
+// permutation of lanes; a factor for each amplitude.
+enum class Code : int { real = 0, complex = 3, flip = 6, lane_real = 9, lane_complex, shuffle, phases };
+
+struct Op {
+    int code = 0;
+    unsigned on = ~0u;                              // local rows where the controls match, a bit each
+    uint64_t row_mask = 0, row_value = 0;           // controls on other rows of the tile
+    uint64_t outside_mask = 0, outside_value = 0;   // controls outside it
+    uint64_t lanes_on = ~uint64_t{0};               // lanes where the controls match
+    size_t at = 0, sums = 0, sums_at = 0;           // among the coefficients; how many registers of sums, from where on
+};
+
+// A step on the rows of a tile, with its coefficients: a block, or one gate.
 template <class T>
 struct Step {
     using V = typename lanes<T>::type;
@@ -71,9 +85,10 @@ struct Step {
     std::vector<uint64_t> offsets;                  // rows of one base
     std::vector<int> lane_xor;
     Registers<V> coefficients;                      // dense: [out][in][lane_xor] of (re, im)
-    I first{}, second{};                            // flip, swap: sources among the lanes of two rows
+    I first{};                                      // pauli: sources among the lanes
     bool moves_lanes = false, imaginary = false;
     uint64_t x = 0, z = 0, z_outside = 0;           // pauli, on rows
+    std::vector<Op> ops;                            // block
     std::vector<T> table;                           // diagonal: (re, im) of each row
     struct Outside { int qubit; complex phase[2]; };
     std::vector<Outside> outside;
@@ -196,31 +211,200 @@ void dense_walk(const Step<T>& s, typename lanes<T>::type* __restrict psi, typen
         for (int l = 0; l < L; ++l) sums[k * L + l] += total[k][l];
 }
 
-// A permutation of pairs of rows, r and r ^ x, and of their lanes.
-template <class T>
-void permute(const Step<T>& s, typename lanes<T>::type* t, uint64_t rows, uint64_t) {
-    const auto first = s.first, second = s.second;
-    if (!s.x) {
-        each_base(rows, s.fixed, s.value, [&](uint64_t r) {
-            t[2 * r] = __builtin_shuffle(t[2 * r], first);
-            t[2 * r + 1] = __builtin_shuffle(t[2 * r + 1], first);
-        });
-    } else if (!s.moves_lanes) {
-        each_base(rows, s.fixed, s.value, [&](uint64_t r) {
-            const uint64_t p = r ^ s.x;
-            std::swap(t[2 * r], t[2 * p]);
-            std::swap(t[2 * r + 1], t[2 * p + 1]);
-        });
-    } else {
-        each_base(rows, s.fixed, s.value, [&](uint64_t r) {
-            const uint64_t p = r ^ s.x;
-            for (int part = 0; part < 2; ++part) {
-                const auto a = t[2 * r + part], b = t[2 * p + part];
-                t[2 * r + part] = __builtin_shuffle(a, b, first);
-                t[2 * p + part] = __builtin_shuffle(a, b, second);
-            }
-        });
+// -- blocks: a[r], b[r] are the real and imaginary parts of local row r --------------------------------------------------
+#define BITKET_INLINE inline __attribute__((always_inline))
+
+// Calls body(r, partner) for the pairs of local rows that differ in qubit Q, where the controls match.
+template <int R, int Q, class F>
+BITKET_INLINE void each_pair(unsigned on, F body) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+        if (!(r >> Q & 1) && (on >> r & 1)) body(r, r | 1 << Q);
+}
+
+template <int R, int Q, class V>
+BITKET_INLINE void apply_row(int kind, unsigned on, const V* c, V* a, V* b) {
+    if constexpr ((1 << Q) < R) {
+        if (kind == int(Code::real)) {
+            each_pair<R, Q>(on, [&](int r, int p) {
+                const V x = a[r], y = b[r];
+                a[r] = c[0] * x + c[1] * a[p]; b[r] = c[0] * y + c[1] * b[p];
+                a[p] = c[2] * x + c[3] * a[p]; b[p] = c[2] * y + c[3] * b[p];
+            });
+        } else if (kind == int(Code::complex)) {
+            each_pair<R, Q>(on, [&](int r, int p) {
+                const V x = a[r], y = b[r], u = a[p], v = b[p];
+                a[r] = c[0] * x - c[1] * y + c[2] * u - c[3] * v;
+                b[r] = c[0] * y + c[1] * x + c[2] * v + c[3] * u;
+                a[p] = c[4] * x - c[5] * y + c[6] * u - c[7] * v;
+                b[p] = c[4] * y + c[5] * x + c[6] * v + c[7] * u;
+            });
+        } else {
+            each_pair<R, Q>(on, [&](int r, int p) { std::swap(a[r], a[p]); std::swap(b[r], b[p]); });
+        }
     }
+}
+
+template <class T, int K>
+BITKET_INLINE void apply_op(const Op& op, const typename lanes<T>::type* c, typename lanes<T>::type* a, typename lanes<T>::type* b) {
+    using V = typename lanes<T>::type;
+    using I = typename indices<T>::type;
+    constexpr int R = 1 << K;
+    switch (op.code) {
+#define BITKET_ROW(KIND)                                                                    \
+    case int(KIND): apply_row<R, 0>(int(KIND), op.on, c, a, b); break;                      \
+    case int(KIND) + 1: apply_row<R, 1>(int(KIND), op.on, c, a, b); break;                  \
+    case int(KIND) + 2: apply_row<R, 2>(int(KIND), op.on, c, a, b); break;
+        BITKET_ROW(Code::real)
+        BITKET_ROW(Code::complex)
+        BITKET_ROW(Code::flip)
+#undef BITKET_ROW
+        case int(Code::lane_real): {
+            I index;
+            std::memcpy(&index, c, sizeof index);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r)
+                if (op.on >> r & 1) {
+                    a[r] = c[1] * a[r] + c[3] * __builtin_shuffle(a[r], index);
+                    b[r] = c[1] * b[r] + c[3] * __builtin_shuffle(b[r], index);
+                }
+            break;
+        }
+        case int(Code::lane_complex): {
+            I index;
+            std::memcpy(&index, c, sizeof index);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r)
+                if (op.on >> r & 1) {
+                    const V x = a[r], y = b[r], u = __builtin_shuffle(x, index), v = __builtin_shuffle(y, index);
+                    a[r] = c[1] * x - c[2] * y + c[3] * u - c[4] * v;
+                    b[r] = c[1] * y + c[2] * x + c[3] * v + c[4] * u;
+                }
+            break;
+        }
+        case int(Code::shuffle): {
+            I index;
+            std::memcpy(&index, c, sizeof index);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r)
+                if (op.on >> r & 1) { a[r] = __builtin_shuffle(a[r], index); b[r] = __builtin_shuffle(b[r], index); }
+            break;
+        }
+        default:
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r) {
+                const V x = a[r];
+                a[r] = c[2 * r] * x - c[2 * r + 1] * b[r];
+                b[r] = c[2 * r] * b[r] + c[2 * r + 1] * x;
+            }
+    }
+}
+
+BITKET_INLINE bool applies(const Op& op, uint64_t row, uint64_t base) {
+    return (((row & op.row_mask) ^ op.row_value) | ((base & op.outside_mask) ^ op.outside_value)) == 0;
+}
+
+template <class T, int K>
+void block(const Step<T>& s, typename lanes<T>::type* __restrict t, uint64_t rows, uint64_t base) {
+    using V = typename lanes<T>::type;
+    constexpr int R = 1 << K;
+    const V* __restrict c = s.coefficients.data();
+    const Op *first = s.ops.data(), *last = first + s.ops.size();
+    uint64_t offset[R];
+    for (int r = 0; r < R; ++r) offset[r] = 2 * s.offsets[r];
+    each_base(rows, s.fixed, 0, [&](uint64_t row) {
+        V a[R], b[R];
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) { a[r] = t[2 * row + offset[r]]; b[r] = t[2 * row + offset[r] + 1]; }
+        for (const Op* op = first; op != last; ++op)
+            if (applies(*op, row, base)) apply_op<T, K>(*op, c + op->at, a, b);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) { t[2 * row + offset[r]] = a[r]; t[2 * row + offset[r] + 1] = b[r]; }
+    });
+}
+
+// Sums of conj(lambda)[o] psi[i] for one gate: (re, im) of [o][i] on a row qubit, of [0][lane_xor] on a lane qubit; only the real parts
+// for a real matrix; the imaginary part of conj(lambda) psi of each local row for phases.
+template <class T, int K>
+BITKET_INLINE void sum_op(const Op& op, const typename lanes<T>::type* c, const typename lanes<T>::type* a, const typename lanes<T>::type* b,
+                          const typename lanes<T>::type* e, const typename lanes<T>::type* f, typename lanes<T>::type* total) {
+    using V = typename lanes<T>::type;
+    using I = typename indices<T>::type;
+    constexpr int R = 1 << K;
+    const bool imaginary = op.code >= int(Code::complex) && op.code != int(Code::lane_real);
+    if (op.code == int(Code::phases)) {
+        for (int r = 0; r < R; ++r) { total[r] += e[r] * b[r]; total[r] -= f[r] * a[r]; }
+    } else if (op.code < int(Code::flip)) {
+        const int q = 1 << op.code % 3;
+        V sum[8] = {};
+        for (int r = 0; r < R; ++r) {
+            if ((r & q) || !(op.on >> r & 1)) continue;
+            for (int o = 0; o < 2; ++o)
+                for (int i = 0; i < 2; ++i) {
+                    const int x = r | (o ? q : 0), y = r | (i ? q : 0);
+                    V& re = sum[4 * o + 2 * i];
+                    re += e[x] * a[y]; re += f[x] * b[y];
+                    if (!imaginary) continue;
+                    V& im = sum[4 * o + 2 * i + 1];
+                    im += e[x] * b[y]; im -= f[x] * a[y];
+                }
+        }
+        for (int k = 0; k < 8; k += imaginary ? 1 : 2) total[k] += sum[k];
+    } else {
+        I index;
+        std::memcpy(&index, c, sizeof index);
+        for (int r = 0; r < R; ++r) {
+            if (!(op.on >> r & 1)) continue;
+            const V u = __builtin_shuffle(a[r], index), v = __builtin_shuffle(b[r], index);
+            total[0] += e[r] * a[r]; total[0] += f[r] * b[r];
+            total[2] += e[r] * u; total[2] += f[r] * v;
+            if (!imaginary) continue;
+            total[1] += e[r] * b[r]; total[1] -= f[r] * a[r];
+            total[3] += e[r] * v; total[3] -= f[r] * u;
+        }
+    }
+}
+
+// The inverse of a block on psi and lambda, gate by gate, with the sums of those that vary.
+template <class T, int K>
+void block_walk(const Step<T>& s, typename lanes<T>::type* __restrict psi, typename lanes<T>::type* __restrict lambda, uint64_t rows,
+                uint64_t base, double* sums) {
+    using V = typename lanes<T>::type;
+    constexpr int R = 1 << K, L = lanes<T>::count;
+    const V* __restrict c = s.coefficients.data();
+    const Op* ops = s.ops.data();
+    uint64_t offset[R];
+    for (int r = 0; r < R; ++r) offset[r] = 2 * s.offsets[r];
+    static thread_local Registers<V> kept;
+    kept.grow(s.sums / L + 1);
+    V* total = kept.data();
+    std::memset(total, 0, s.sums / L * sizeof(V));
+    each_base(rows, s.fixed, 0, [&](uint64_t row) {
+        V a[R], b[R], e[R], f[R];
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+            const uint64_t at = 2 * row + offset[r];
+            a[r] = psi[at]; b[r] = psi[at + 1];
+            e[r] = lambda[at]; f[r] = lambda[at + 1];
+        }
+        for (const Op* op = ops + s.ops.size(); op-- != ops;) {
+            if (!applies(*op, row, base)) continue;
+            const V* coefficients = c + op->at;
+            const bool phases = op->code == int(Code::phases);  // theirs is with psi_out
+            if (op->sums && phases) sum_op<T, K>(*op, coefficients, a, b, e, f, total + op->sums_at);
+            apply_op<T, K>(*op, coefficients, a, b);
+            if (op->sums && !phases) sum_op<T, K>(*op, coefficients, a, b, e, f, total + op->sums_at);
+            apply_op<T, K>(*op, coefficients, e, f);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+            const uint64_t at = 2 * row + offset[r];
+            psi[at] = a[r]; psi[at + 1] = b[r];
+            lambda[at] = e[r]; lambda[at + 1] = f[r];
+        }
+    });
+    for (size_t k = 0; k < s.sums / L; ++k)
+        for (int l = 0; l < L; ++l) sums[k * L + l] += total[k][l];
 }
 
 // Phases: those outside the tile make a number, those on rows a table, those on lanes a register (coefficients 0 and 1, with the
@@ -427,27 +611,34 @@ struct Maker {
         for (int l = 0; l < L; ++l) s.on |= uint64_t{(l & lane_mask) == lane_value} << l;
     }
 
-    void make(const StateGate& g, const double* angles, Step<T>& s) {
+    void make(const StateGroup& group, const double* angles, Step<T>& s) {
+        if (group.block) {
+            make_block(group, angles, s);
+            return;
+        }
+        const StateGate& g = group.gates[0];
         uint64_t lane_mask, lane_value;
         set_controls(g, s, lane_mask, lane_value);
         switch (g.kind) {
             case StateKind::dense: make_dense(g, angles, s, lane_mask, lane_value); break;
             case StateKind::diagonal: make_diagonal(g, angles, s, lane_mask, lane_value); break;
-            case StateKind::pauli: make_pauli(g, angles, s, lane_mask, lane_value); break;
-            default: make_permutation(g, s, lane_mask, lane_value);
+            default: make_pauli(g, angles, s, lane_mask, lane_value);
         }
+    }
+
+    void conjugate_transpose(size_t size) {
+        for (size_t r = 0; r < size; ++r)
+            for (size_t c = 0; c <= r; ++c) {
+                const complex a = matrix[r * size + c];
+                matrix[r * size + c] = std::conj(matrix[c * size + r]);
+                matrix[c * size + r] = std::conj(a);
+            }
     }
 
     void make_dense(const StateGate& g, const double* angles, Step<T>& s, uint64_t lane_mask, uint64_t lane_value) {
         const size_t k = g.qubits.size(), size = size_t{1} << k;
         fuse(g, plan.doubles, angles, matrix);
-        if (inverse)
-            for (size_t r = 0; r < size; ++r)
-                for (size_t c = 0; c <= r; ++c) {
-                    const complex a = matrix[r * size + c];
-                    matrix[r * size + c] = std::conj(matrix[c * size + r]);
-                    matrix[c * size + r] = std::conj(a);
-                }
+        if (inverse) conjugate_transpose(size);
         std::vector<std::pair<int, uint64_t>> on_rows, on_lanes;  // local qubit, bit
         for (size_t q = 0; q < k; ++q) {
             const Split where = tile.split(g.qubits[q]);
@@ -486,31 +677,128 @@ struct Maker {
         }
     }
 
-    // Where lane l of row r, or of its partner, comes from: places 0 to L - 1 in row r, from L on in the partner.
-    void make_permutation(const StateGate& g, Step<T>& s, uint64_t lane_mask, uint64_t lane_value) {
-        s.apply = permute<T>;
-        const Split a = tile.split(g.qubits[0]), b = tile.split(g.qubits.back());
-        const bool swap = g.kind == StateKind::swap;
-        s.x = swap && !(a.row && b.row) ? (a.row | b.row) : swap ? (a.row ^ b.row) : a.row;
-        s.fixed |= s.x;
-        if (swap && a.row && b.row) s.value |= a.row;
-        for (int l = 0; l < L; ++l)
-            for (int side = 0; side < 2; ++side) {
-                int from_lane = l, from_side = side;
-                if ((l & lane_mask) == lane_value) {
-                    if (!swap) { from_lane = l ^ int(a.lane); from_side = a.row ? 1 - side : side; }
-                    else if (a.row && b.row) from_side = 1 - side;
-                    else if (a.lane && b.lane) {
-                        if (((l & a.lane) != 0) != ((l & b.lane) != 0)) from_lane = l ^ int(a.lane | b.lane);
-                    } else {  // bit of the row and bit of the lane change places
-                        const int lane = int(a.lane | b.lane), bit = (l & lane) != 0;
-                        from_side = bit;
-                        from_lane = (l & ~lane) | (side ? lane : 0);
-                    }
+    void make_block(const StateGroup& group, const double* angles, Step<T>& s) {
+        const int k = static_cast<int>(group.rows.size()), R = 1 << k;
+        std::vector<uint64_t> local;
+        for (int q : group.rows) local.push_back(tile.split(q).row);
+        s.offsets.assign(R, 0);
+        for (int r = 0; r < R; ++r)
+            for (int j = 0; j < k; ++j)
+                if (r >> j & 1) s.offsets[r] |= local[j];
+        s.fixed = s.offsets[R - 1];
+        static const decltype(s.apply) forward[] = {block<T, 0>, block<T, 1>, block<T, 2>, block<T, 3>};
+        static const decltype(s.walk) backward[] = {block_walk<T, 0>, block_walk<T, 1>, block_walk<T, 2>, block_walk<T, 3>};
+        s.apply = forward[k];
+        if (inverse) s.walk = backward[k];
+        s.coefficients.grow(group.gates.size() * std::max(8, 2 * R));
+        size_t at = 0, sums = 0;
+        for (const StateGate& g : group.gates) {
+            Op op;
+            op.at = at;
+            op.sums_at = sums;
+            const Split mask = tile.split(g.control_mask), value = tile.split(g.control_value);
+            op.row_mask = mask.row & ~s.fixed;
+            op.row_value = value.row & ~s.fixed;
+            op.outside_mask = mask.outside;
+            op.outside_value = value.outside;
+            op.on = 0;
+            for (int r = 0; r < R; ++r) op.on |= unsigned{(s.offsets[r] & mask.row & s.fixed) == (value.row & s.fixed)} << r;
+            op.lanes_on = 0;
+            for (int l = 0; l < L; ++l) op.lanes_on |= uint64_t{(l & mask.lane) == value.lane} << l;
+            if (g.kind == StateKind::diagonal) make_phases(g, angles, op, s, R);
+            else make_one(g, angles, op, s, static_cast<int>(std::find(local.begin(), local.end(), tile.split(g.qubits[0]).row) - local.begin()));
+            at += op.code == int(Code::phases) ? 2 * R : 8;
+            if (inverse && g.varies) op.sums = op.code == int(Code::phases) ? R : op.code < int(Code::flip) ? 8 : 4;
+            sums += op.sums;
+            s.ops.push_back(op);
+        }
+        s.sums = sums * L;
+    }
+
+    // A matrix on one qubit, or a flip; `row` is its local row.
+    void make_one(const StateGate& g, const double* angles, Op& op, Step<T>& s, int row) {
+        const uint64_t lane = tile.split(g.qubits[0]).lane;
+        const bool flip = g.kind == StateKind::flip, everywhere = op.lanes_on == every_lane();
+        if (flip) matrix = {0, 1, 1, 0};
+        else fuse(g, plan.doubles, angles, matrix);
+        if (inverse) conjugate_transpose(2);
+        const bool real = std::all_of(matrix.begin(), matrix.end(), [](complex m) { return m.imag() == 0; });
+        const auto at = [&](size_t k) -> typename lanes<T>::type& { return s.coefficients[op.at + k]; };
+        if (lane) {
+            op.code = int(flip ? Code::shuffle : real ? Code::lane_real : Code::lane_complex);
+            I index = xor_lanes<I, T>(int(lane));
+            for (int l = 0; l < L; ++l) {
+                const bool here = (l & lane) != 0, on = op.lanes_on >> l & 1;
+                if (flip && !on) index[l] = l;
+                for (int x = 0; x < 2; ++x) {
+                    const complex m = on ? matrix[here ? 3 - x : x] : complex(x == 0);
+                    at(1 + 2 * x)[l] = static_cast<T>(m.real());
+                    at(2 + 2 * x)[l] = static_cast<T>(m.imag());
                 }
-                (side ? s.second : s.first)[l] = from_lane + (s.x ? L * from_side : 0);
-                s.moves_lanes |= from_lane != l || (s.x && from_side == side);
             }
+            std::memcpy(&at(0), &index, sizeof index);
+            return;
+        }
+        op.code = int(flip && everywhere ? Code::flip : real ? Code::real : Code::complex) + row;
+        for (int l = 0; l < L; ++l)
+            for (int k = 0; k < 4; ++k) {
+                const complex m = op.lanes_on >> l & 1 ? matrix[k] : complex(k % 3 == 0);
+                if (real) at(k)[l] = static_cast<T>(m.real());
+                else { at(2 * k)[l] = static_cast<T>(m.real()); at(2 * k + 1)[l] = static_cast<T>(m.imag()); }
+            }
+    }
+
+    static constexpr uint64_t every_lane() { return (uint64_t{1} << L) - 1; }
+
+    // Calls body(phase, row r of the block, lane) where a phase of a gate applies.
+    template <class F>
+    void each_phase(const StateGate& g, const Step<T>& s, const Op& op, int R, F body) const {
+        for (const StatePhase& p : g.phases) {
+            const Split where = tile.split(p.qubit);
+            for (int r = 0; r < R; ++r)
+                for (int l = 0; l < L; ++l) {
+                    const bool one = (l & where.lane) || (s.offsets[r] & where.row);
+                    if ((op.on >> r & 1) && (op.lanes_on >> l & 1) && one == (p.bit != 0)) body(p, r, l);
+                }
+        }
+    }
+
+    void make_phases(const StateGate& g, const double* angles, Op& op, Step<T>& s, int R) {
+        op.code = int(Code::phases);
+        double re[8][L], im[8][L];
+        for (int r = 0; r < R; ++r)
+            for (int l = 0; l < L; ++l) { re[r][l] = 1; im[r][l] = 0; }
+        const StatePhase* last = nullptr;
+        double c = 1, d = 0;
+        each_phase(g, s, op, R, [&](const StatePhase& p, int r, int l) {
+            if (&p != last) {
+                const double angle = plan.doubles[p.at] * (p.slot < 0 ? 1 : angles[p.slot]) * (inverse ? -1 : 1);
+                c = std::cos(angle);
+                d = std::sin(angle);
+                last = &p;
+            }
+            const double x = re[r][l];
+            re[r][l] = c * x - d * im[r][l];
+            im[r][l] = c * im[r][l] + d * x;
+        });
+        for (int r = 0; r < R; ++r)
+            for (int l = 0; l < L; ++l) {
+                s.coefficients[op.at + 2 * r][l] = static_cast<T>(re[r][l]);
+                s.coefficients[op.at + 2 * r + 1][l] = static_cast<T>(im[r][l]);
+            }
+    }
+
+    void differentiate_block(const StateGroup& group, const double* angles, const Step<T>& s, const double* sums, double* gradient) {
+        for (size_t k = 0; k < group.gates.size(); ++k) {
+            const StateGate& g = group.gates[k];
+            const Op& op = s.ops[k];
+            const double* own = sums + op.sums_at * L;
+            if (!op.sums) continue;
+            if (op.code != int(Code::phases)) differentiate_dense(g, angles, op.lanes_on, own, gradient);
+            else each_phase(g, s, op, 1 << group.rows.size(), [&](const StatePhase& p, int r, int l) {
+                if (p.slot >= 0) gradient[p.slot] -= 2 * plan.doubles[p.at] * own[r * L + l];
+            });
+        }
     }
 
     void make_diagonal(const StateGate& g, const double* angles, Step<T>& s, uint64_t lane_mask, uint64_t lane_value) {
@@ -592,7 +880,12 @@ struct Maker {
     }
 
     // Adds the derivatives of a gate, from its sums, to the gradient of the slots.
-    void differentiate(const StateGate& g, const double* angles, const Step<T>& s, const double* sums, double* gradient) {
+    void differentiate(const StateGroup& group, const double* angles, const Step<T>& s, const double* sums, double* gradient) {
+        if (group.block) {
+            differentiate_block(group, angles, s, sums, gradient);
+            return;
+        }
+        const StateGate& g = group.gates[0];
         if (g.kind == StateKind::pauli) {
             const Split x = tile.split(g.x), z = tile.split(g.z);
             complex total = 0;
@@ -612,11 +905,11 @@ struct Maker {
                 ++k;
             }
         } else {
-            differentiate_dense(g, angles, s, sums, gradient);
+            differentiate_dense(g, angles, s.on, sums, gradient);
         }
     }
 
-    void differentiate_dense(const StateGate& g, const double* angles, const Step<T>& s, const double* sums, double* gradient) {
+    void differentiate_dense(const StateGate& g, const double* angles, uint64_t lanes_on, const double* sums, double* gradient) {
         const size_t k = g.qubits.size(), size = size_t{1} << k;
         std::vector<uint64_t> rows_at, lanes_at;  // local qubits on rows and on lanes; the bits of the latter
         std::vector<uint64_t> lane_bits;
@@ -633,7 +926,7 @@ struct Maker {
         const size_t R = size_t{1} << rows_at.size(), S = size_t{1} << lanes_at.size();
         std::vector<complex> total(size * size, 0);  // [out][in]
         for (int l = 0; l < L; ++l) {
-            if (!(s.on >> l & 1)) continue;
+            if (!(lanes_on >> l & 1)) continue;
             uint64_t here = 0;
             for (size_t j = 0; j < lanes_at.size(); ++j) here |= uint64_t{(l & lane_bits[j]) != 0} << lanes_at[j];
             for (size_t o = 0; o < R; ++o)
