@@ -11,6 +11,7 @@ own kernel: see `batched`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,8 +40,8 @@ def suits(program: Program, count: int) -> bool:
 def values_one_by_one(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
     """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
     batch = angles.shape[:-1]
-    values = _OneByOne.apply(angles.reshape(-1, angles.shape[-1]), program, tuple(observables))
-    return values.reshape(*batch, len(observables))  # type: ignore[no-any-return]
+    values = _OneByOne.apply(angles.reshape(math.prod(batch), angles.shape[-1]), program, tuple(observables))
+    return values.reshape(*batch, len(observables))
 
 
 class _OneByOne(torch.autograd.Function):
@@ -76,7 +77,7 @@ class _OneByOne(torch.autograd.Function):
         for k, row in enumerate(angles):
             if ctx.states is not None:
                 psi, costate = ctx.states
-                ctx.states, factor = None, upstream[0, 0]  # the walk consumes them
+                ctx.states, factor = None, float(upstream[0, 0])  # the walk consumes them
             else:
                 psi, factor = _final(program, row, kind), 1.0
                 costate = torch.zeros_like(psi)
