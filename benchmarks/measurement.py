@@ -84,7 +84,9 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
             )
         )
         mine = seconds(lambda H=H: Derandomised(H).extend(SHOTS), 3)
-        rows.append(row(f"{SHOTS} derandomised bases", mine, loop=seconds(lambda H=H: loop(H, LOOPED), 1) * SHOTS / LOOPED))
+        rows.append(
+            row(f"{SHOTS} derandomised bases", mine, loop=seconds(lambda H=H: loop(H, LOOPED), 1) * SHOTS / LOOPED)
+        )
         for method in ("biased", "diagram", "adaptive"):
             mine = seconds(lambda H=H, method=method, g=g: propose(H, method, SHOTS, g), 1)
             rows.append(row(f"{SHOTS} bases, {method}", mine))
