@@ -79,7 +79,7 @@ struct Program final : StateProgram {
         std::vector<double> sums;
         for (size_t k = stages.size(); k-- > 0;) {
             const Stage& stage = stages[k];
-            const auto& groups = plan.stages[k].groups;
+            const auto& groups = plan.stages[k].back;
             Maker<T> maker{plan, stage.tile, stage.rows, true};
             std::vector<Step<T>> steps(groups.size());
             size_t each = 0;

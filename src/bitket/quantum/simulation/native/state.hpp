@@ -36,7 +36,7 @@ struct StateGate {
     bool varies = false;  // whether it depends on angles
 };
 
-// Gates applied together: either any number that change and need at most three qubits beside the lanes, or one of any kind.
+// Gates applied together: either any number that change and need few qubits beside the lanes, or one of any kind.
 struct StateGroup {
     bool block = false;
     std::vector<int> rows;  // qubits of a block, beside the lanes
@@ -47,7 +47,8 @@ struct StateGroup {
 struct StateStage {
     std::vector<int> tile;  // its qubits, ascending, the lowest of all among them
     uint64_t changed = 0;   // qubits that its gates change
-    std::vector<StateGroup> groups;
+    std::vector<StateGroup> groups;  // blocks on three qubits beside the lanes: the registers hold eight amplitudes
+    std::vector<StateGroup> back;    // on two, for the walk back: psi and lambda share the registers
 };
 
 struct StatePlan {
