@@ -53,7 +53,9 @@ def zero_evolved(program: Program, angles: torch.Tensor, kind: torch.dtype) -> t
     wanted = torch.is_grad_enabled() and angles.requires_grad
     if not wanted and takes(program, kind, angles.device):
         return prepare(program, angles, kind)
-    return twin.evolve(program, twin.zero_state(program.num_qubits, tuple(angles.shape[:-1]), kind, angles.device), angles)
+    return twin.evolve(
+        program, twin.zero_state(program.num_qubits, tuple(angles.shape[:-1]), kind, angles.device), angles
+    )
 
 
 def run_state(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:

@@ -79,9 +79,9 @@ struct StateTerm {
 struct StateKernels {
     StateProgram* (*make32)(const StatePlan&);
     StateProgram* (*make64)(const StatePlan&);
-    // lambda += O psi, or only the value for a null lambda; returns <psi| O |psi>. Terms sorted by x; at least as many amplitudes as lanes.
-    double (*pauli_sum32)(int num_qubits, const StateTerm*, size_t, const float* psi, float* lambda);
-    double (*pauli_sum64)(int num_qubits, const StateTerm*, size_t, const double* psi, double* lambda);
+    // lambda = O psi, or added to it; or only the value, for a null lambda; returns <psi| O |psi>. Terms of one x and phase side by side; at least as many amplitudes as lanes.
+    double (*pauli_sum32)(int num_qubits, const StateTerm*, size_t, const float* psi, float* lambda, bool add);
+    double (*pauli_sum64)(int num_qubits, const StateTerm*, size_t, const double* psi, double* lambda, bool add);
 };
 
 }  // namespace bitket

@@ -31,35 +31,6 @@ template <> struct indices<double> { using type = i64x8; };
 
 inline int parity(uint64_t v) { return __builtin_parityll(v); }
 
-// Registers at aligned addresses. (Not std::vector: the alignment of V depends on the instruction set, its mangled name does not, so the
-// linker could take another set's allocation.)
-template <class V>
-class Registers {
-public:
-    Registers() = default;
-    Registers(const Registers&) = delete;
-    Registers& operator=(const Registers&) = delete;
-    Registers(Registers&& other) noexcept : data_(other.data_), count_(other.count_) { other.data_ = nullptr; other.count_ = 0; }
-    Registers& operator=(Registers&& other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(count_, other.count_);
-        return *this;
-    }
-    ~Registers() { std::free(data_); }
-    void grow(size_t count) {  // what was held is lost
-        if (count <= count_) return;
-        std::free(data_);
-        data_ = static_cast<V*>(std::aligned_alloc(64, count * sizeof(V)));
-        count_ = count;
-    }
-    V* data() const { return data_; }
-    V& operator[](size_t k) const { return data_[k]; }
-
-private:
-    V* data_ = nullptr;
-    size_t count_ = 0;
-};
-
 // A gate in a block, by what it does to the registers: a 2 x 2 matrix or a flip on local row qubit 0, 1 or 2; a matrix on a lane qubit, or a
 // permutation of lanes; a factor for each amplitude.
 enum class Code : int { real = 0, complex = 3, flip = 6, lane_real = 9, lane_complex, shuffle, phases };
