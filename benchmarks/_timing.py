@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -16,15 +17,23 @@ def seconds(function: Callable[[], Any], runs: int) -> float:
 
 
 def interleaved(functions: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, float]:
-    """Median seconds of each function, their calls taken in turn so that a slow spell of the machine meets all of them."""
+    """Median seconds of each function, taken in turn so that a slow spell of the machine meets all of them; a turn lasts 2 ms or more."""
     times: dict[str, list[float]] = {name: [] for name in functions}
-    for k in range(runs + 1):
+    calls = {}
+    for name, function in functions.items():
+        function()
+        calls[name] = max(1, math.ceil(2e-3 / _of(function, 1)))
+    for _ in range(runs):
         for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            if k:  # the first is not counted
-                times[name].append(time.perf_counter() - start)
+            times[name].append(_of(function, calls[name]))
     return {name: statistics.median(t) for name, t in times.items()}
+
+
+def _of(function: Callable[[], Any], calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        function()
+    return (time.perf_counter() - start) / calls
 
 
 def bandwidth() -> float:

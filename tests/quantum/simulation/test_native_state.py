@@ -13,7 +13,7 @@ from bitket.quantum.circuits import Parameter
 from bitket.quantum.circuits.ansatz import efficient_su2
 from bitket.quantum.circuits.random import random_circuit
 from bitket.quantum.noise import NoiseModel
-from bitket.quantum.simulation import adjoint, expectation, native, planner, twin
+from bitket.quantum.simulation import adjoint, expectation, native, planner, statevector, twin
 from bitket.quantum.simulation.density import doubled
 from bitket.quantum.simulation.gradients import Adjoint
 from bitket.quantum.simulation.program import PauliRotation, Program, Unitary, lower
@@ -217,3 +217,16 @@ def test_large_circuits_go_one_by_one() -> None:
         value = expectation(c, operator, w, gradient=method)  # type: ignore[arg-type]
         gradients.append(torch.autograd.grad(value.sum(), w)[0])
     assert float((gradients[0] - gradients[1]).abs().max()) < 1e-12
+
+
+@pytest.mark.parametrize("n", [4, 11])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_circuits_without_parameters(n: int, dtype: torch.dtype) -> None:
+    c = random_circuit(n, 12, np.random.default_rng(n))
+    operator = random_observable(n, 6, np.random.default_rng(0))
+    value = expectation(c, operator, dtype=dtype)
+    assert value.dtype == dtype
+    assert value.shape == ()
+    assert float(value) == pytest.approx(
+        float(operator.expectation(statevector(c).numpy())), abs=1e-4 if dtype == torch.float32 else 1e-12
+    )

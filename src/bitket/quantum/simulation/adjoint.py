@@ -23,25 +23,23 @@ from bitket.quantum.simulation import memory, native
 from bitket.quantum.simulation.planner import fits, prepare, state_plan
 from bitket.quantum.simulation.program import Program
 
-__all__ = ["SMALLEST", "suits", "values_one_by_one"]
+__all__ = ["suits", "values_one_by_one"]
 
-SMALLEST = 12  # qubits: from here on a few samples are faster one by one than in mostly empty registers
-_ALWAYS = 16  # from so many qubits on, a batch no longer fits the cache
-_FEW = 2
+_SMALLEST, _ALWAYS = 10, 16  # qubits: with fewer, calls cost more than they save; with more, a batch is beyond the cache
 _OBSERVABLES = 16  # kept for each program
 
 
 def suits(program: Program, count: int) -> bool:
-    """Whether this kernel is the one for ``count`` samples of a program."""
+    """Whether this kernel is the one for ``count`` samples of a program: the other one's time hardly depends on how full its registers are."""
     n = program.num_qubits
-    return (n >= _ALWAYS or (n >= SMALLEST and count <= _FEW)) and fits(program)
+    return (n >= _ALWAYS or (n >= _SMALLEST and count <= n + 1 - _SMALLEST)) and fits(program)
 
 
 def values_one_by_one(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
     """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
     batch = angles.shape[:-1]
     values = _OneByOne.apply(angles.reshape(math.prod(batch), angles.shape[-1]), program, tuple(observables))
-    return values.reshape(*batch, len(observables))
+    return values.reshape(*batch, len(observables))  # type: ignore[no-any-return]
 
 
 class _OneByOne(torch.autograd.Function):
@@ -58,10 +56,10 @@ class _OneByOne(torch.autograd.Function):
         psi = costate = torch.empty(0)
         for k, row in enumerate(exact):
             psi = _final(program, row, kind)
-            costate = torch.zeros_like(psi) if both else costate
+            costate = _like(psi) if both else costate
             for m, observable in enumerate(_prepared(program, observables)):
                 target = costate.data_ptr() if both else 0
-                values[k, m] = observable.apply(kind == torch.complex128, 1.0, psi.data_ptr(), target)
+                values[k, m] = observable.apply(kind == torch.complex128, 1.0, psi.data_ptr(), target, False)
         ctx.program, ctx.observables, ctx.kind = program, observables, kind
         ctx.states = (psi, costate) if both else None
         ctx.save_for_backward(exact)
@@ -80,10 +78,11 @@ class _OneByOne(torch.autograd.Function):
                 ctx.states, factor = None, float(upstream[0, 0])  # the walk consumes them
             else:
                 psi, factor = _final(program, row, kind), 1.0
-                costate = torch.zeros_like(psi)
-                for weight, observable in zip(upstream[k].tolist(), _prepared(program, ctx.observables), strict=True):
-                    if weight:
-                        observable.apply(double, weight, psi.data_ptr(), costate.data_ptr())
+                costate = _like(psi)
+                for m, observable in enumerate(_prepared(program, ctx.observables)):
+                    weight = float(upstream[k, m])
+                    if weight or not m:
+                        observable.apply(double, weight, psi.data_ptr(), costate.data_ptr(), m > 0)
             native.threads()
             plan.walk_back(row.data_ptr(), psi.data_ptr(), costate.data_ptr(), gradient[k].data_ptr())
             gradient[k] *= factor
@@ -92,6 +91,11 @@ class _OneByOne(torch.autograd.Function):
 
 def _final(program: Program, angles: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
     return prepare(program, angles, kind)
+
+
+def _like(psi: torch.Tensor) -> torch.Tensor:
+    """Memory for a state, from NumPy: on large pages where it is large."""
+    return torch.from_numpy(np.empty(psi.shape, dtype=psi.numpy().dtype))
 
 
 def _prepared(program: Program, observables: tuple[PauliSum, ...]) -> list[Any]:
@@ -105,6 +109,9 @@ def _prepared(program: Program, observables: tuple[PauliSum, ...]) -> list[Any]:
 
 
 def _observable(operator: PauliSum) -> Any:
-    terms = sorted((x, z, (x & z).bit_count() % 4, c.real) for c, x, z in operator.simplify(0.0).masks())
-    masks = np.array([t[:3] for t in terms], dtype=np.int64).reshape(-1, 3)
-    return native.core.Observable(operator.num_qubits, masks, np.array([t[3] for t in terms], dtype=float))
+    """Terms of one X part and phase side by side: the core adds them before it looks at the state."""
+    terms = sorted(
+        (x, (x & z).bit_count() % 2, z, (x & z).bit_count() % 4, c.real) for c, x, z in operator.simplify(0.0).masks()
+    )
+    masks = np.array([(x, z, ys) for x, _, z, ys, _ in terms], dtype=np.int64).reshape(-1, 3)
+    return native.core.Observable(operator.num_qubits, masks, np.array([t[-1] for t in terms], dtype=float))

@@ -42,9 +42,10 @@ def adjoint_values(
     ParameterError
         A shape does not fit, or a value is not finite.
     """
-    if program.affine is None or program.num_qubits >= adjoint.SMALLEST:
-        return values_at_angles(program, program.angles(weights, inputs), observables)
     program.check(weights, inputs)
+    batch = torch.broadcast_shapes(*(v.shape[:-1] for v in (weights, inputs) if v is not None))
+    if program.affine is None or adjoint.suits(program, math.prod(batch)):
+        return values_at_angles(program, program.angles(weights, inputs), observables)
     return _run(_plan(program, observables, by_angle=False), weights, inputs)
 
 

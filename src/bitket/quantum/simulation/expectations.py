@@ -145,7 +145,7 @@ def _evaluate(
     if gradient == "adjoint" and compiled:
         complex_dtype(dtype)
         w, x = as_tensor(weights, "weights", dtype, device), as_tensor(inputs, "inputs", dtype, device)
-        values = batched.adjoint_values(_unitary_program(circuit), w, x, listed)
+        values = batched.adjoint_values(_unitary_program(circuit), w, x, listed).to(dtype)
         return (values[..., 0] if single else values), None
     circuit = without_final_measurements(circuit, "expectation", unitary=noise is None)
     program, angles = program_and_angles(circuit, weights, inputs, dtype, device, noise)

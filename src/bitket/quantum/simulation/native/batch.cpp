@@ -339,7 +339,7 @@ class Batch {
     const int64_t tiles;
     const int chunks;  // their number does not depend on the threads, so neither does the order of any sum
     std::vector<char> sampled;        // rows whose angle differs from sample to sample
-    std::vector<V> shared_c, shared_t;
+    Registers<V> shared_c, shared_t;
 
     bool per_sample(int parameter) const { return parameter < plan.num_weights ? a.weights_per_sample : a.inputs_per_sample; }
 
@@ -364,8 +364,8 @@ class Batch {
             if (sampled[r]) fill(r, tile * L, std::min<int64_t>(L, a.count - tile * L), c, t);
     }
     void fill_shared(V* c, V* t) const {
-        std::copy(shared_c.begin(), shared_c.end(), c);
-        std::copy(shared_t.begin(), shared_t.end(), t);
+        std::copy_n(shared_c.data(), plan.num_rows, c);
+        std::copy_n(shared_t.data(), 2 * plan.num_rows, t);
     }
 
     template <class F>
@@ -379,7 +379,7 @@ class Batch {
 public:
     Batch(const BatchPlan& p, const BatchArrays<T>& arrays)
         : plan(p), a(arrays), size(uint64_t{1} << p.num_qubits), tiles((arrays.count + L - 1) / L),
-          chunks(static_cast<int>(std::min<int64_t>(tiles, 64))), sampled(p.num_rows), shared_c(p.num_rows), shared_t(2 * p.num_rows) {
+          chunks(static_cast<int>(std::min<int64_t>(tiles, 64))), sampled(p.num_rows), shared_c(p.num_rows, V{}), shared_t(2 * p.num_rows, V{}) {
         for (int r = 0; r < plan.num_rows; ++r) {
             for (int k = plan.rows[r].first; k < plan.rows[r].last; ++k) sampled[r] |= per_sample(plan.links[k].parameter);
             if (!sampled[r]) fill(r, 0, L, shared_c.data(), shared_t.data());
@@ -425,7 +425,7 @@ public:
     void backward() const {
         const BatchWalk& walk = plan.backward;
         const std::size_t steps_size = (walk.num_blocks * sizeof(Step<V>) + sizeof(V) - 1) / sizeof(V);
-        std::vector<V> totals(static_cast<std::size_t>(chunks) * plan.num_rows, V{});  // of rows that all samples share
+        Registers<V> totals(static_cast<std::size_t>(chunks) * plan.num_rows, V{});  // of rows that all samples share
         if (a.weights_per_sample) std::fill_n(a.weight_gradient, a.count * plan.num_weights, T(0));
         if (a.inputs_per_sample) std::fill_n(a.input_gradient, a.count * plan.num_inputs, T(0));
         for_chunks(walk, [&](int64_t chunk, int64_t first, int64_t last) {
@@ -487,7 +487,7 @@ private:
     }
 
     // Sums over all samples, to the parameters that these share.
-    void reduce(const std::vector<V>& totals) const {
+    void reduce(const Registers<V>& totals) const {
         std::vector<double> sums(plan.num_weights + plan.num_inputs, 0.0);
         for (int r = 0; r < plan.num_rows; ++r) {
             double g = 0;

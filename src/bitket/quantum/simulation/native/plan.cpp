@@ -156,10 +156,35 @@ std::vector<StateGate> merged(std::vector<StateGate> gates) {
     return out;
 }
 
+// The blocks of a stage, on so many qubits beside the lanes, and the gates that are no part of any.
+std::vector<StateGroup> blocks(const std::vector<StateGate>& gates, const std::vector<int>& qubits, uint64_t lanes, int rows) {
+    uint64_t tile = 0;
+    for (int q : qubits) tile |= bit(q);
+    std::vector<Footprint> prints;
+    for (const StateGate& g : gates) {
+        const uint64_t changed = targets(g), looked = looks_at(g);
+        const bool diagonal = g.kind == StateKind::diagonal;
+        const bool narrow = diagonal ? !(looked & ~tile) && count(looked & ~lanes) <= rows
+                                     : g.kind == StateKind::flip || (g.kind == StateKind::dense && g.qubits.size() == 1);
+        prints.push_back({diagonal ? looked : changed, changed, looked, !narrow});
+    }
+    std::vector<StateGroup> out;
+    for (const Chosen& block : Search(prints, qubits, lanes, count(lanes) + rows).all()) {
+        StateGroup group;
+        group.block = !prints[block.taken[0]].alone;
+        for (int q : qubits)
+            if (group.block && (block.qubits & ~lanes & bit(q))) group.rows.push_back(q);
+        for (int k : block.taken) group.gates.push_back(gates[k]);
+        if (group.block) group.gates = merged(std::move(group.gates));
+        for (const StateGate& g : group.gates) group.varies |= g.varies;
+        out.push_back(std::move(group));
+    }
+    return out;
+}
+
 }  // namespace
 
 std::vector<StateStage> cut(std::vector<StateGate> gates, int num_qubits, int size, int close, int lane_bits) {
-    constexpr int kRows = 3;
     std::vector<int> every(num_qubits);
     for (int q = 0; q < num_qubits; ++q) every[q] = q;
     std::vector<Footprint> prints;
@@ -177,27 +202,14 @@ std::vector<StateStage> cut(std::vector<StateGate> gates, int num_qubits, int si
         StateStage stage;
         for (int q : every)
             if (tile & bit(q)) stage.tile.push_back(q);
-        const uint64_t lanes = bit(std::min(lane_bits, num_qubits)) - 1;
-        std::vector<Footprint> inner;
+        std::vector<StateGate> own;
         for (int k : chosen.taken) {
-            const StateGate& g = gates[k];
-            const uint64_t changed = targets(g), looked = looks_at(g);
-            const bool diagonal = g.kind == StateKind::diagonal;
-            const bool narrow = diagonal ? !((looked | lanes) & ~tile) && count(looked & ~lanes) <= kRows
-                                         : g.kind == StateKind::flip || (g.kind == StateKind::dense && g.qubits.size() == 1);
-            inner.push_back({diagonal ? looked : changed, changed, looked, !narrow});
-            stage.changed |= changed;
+            stage.changed |= targets(gates[k]);
+            own.push_back(std::move(gates[k]));
         }
-        for (const Chosen& block : Search(inner, stage.tile, lanes, count(lanes) + kRows).all()) {
-            StateGroup group;
-            group.block = !inner[block.taken[0]].alone;
-            for (int q : every)
-                if (group.block && (block.qubits & ~lanes & bit(q))) group.rows.push_back(q);
-            for (int k : block.taken) group.gates.push_back(std::move(gates[chosen.taken[k]]));
-            if (group.block) group.gates = merged(std::move(group.gates));
-            for (const StateGate& g : group.gates) group.varies |= g.varies;
-            stage.groups.push_back(std::move(group));
-        }
+        const uint64_t lanes = bit(std::min(lane_bits, num_qubits)) - 1;
+        stage.groups = blocks(own, stage.tile, lanes, 3);
+        stage.back = blocks(own, stage.tile, lanes, 2);
         stages.push_back(std::move(stage));
     }
     return stages;

@@ -79,7 +79,7 @@ struct Program final : StateProgram {
         std::vector<double> sums;
         for (size_t k = stages.size(); k-- > 0;) {
             const Stage& stage = stages[k];
-            const auto& groups = plan.stages[k].groups;
+            const auto& groups = plan.stages[k].back;
             Maker<T> maker{plan, stage.tile, stage.rows, true};
             std::vector<Step<T>> steps(groups.size());
             size_t each = 0;
@@ -187,78 +187,86 @@ private:
 };
 
 // -- Pauli sums -------------------------------------------------------------------------------------------------------
-// lambda += O psi over the terms (where lambda is given), and <psi| O |psi>. Amplitudes go by blocks that stay in the cache while the
-// terms, sorted by x, each add d_x[j] psi[j ^ x].
+// lambda = O psi, or added to it (where lambda is given), and <psi| O |psi>. On interleaved amplitudes j, a term c P adds
+//     i^ys c (-1)^(z (j ^ x)) psi[j ^ x],
+// which is a permutation of lanes (parts exchanged where i^ys is imaginary) times a register of signed coefficients. These depend on the
+// row only by a parity, so both signs are laid out beforehand. Terms of one permutation are a group: their coefficients are added first.
+struct TermGroup { uint64_t x; bool imaginary; size_t end; };
+
 template <class T>
-double pauli_sum(int n, const StateTerm* terms, size_t count, const T* psi, T* lambda) {
-    constexpr int L = lanes<T>::count, B = lanes<T>::bits;
+double pauli_sum(int n, const StateTerm* terms, size_t count, const T* psi, T* lambda, bool add) {
+    constexpr int L = lanes<T>::count, H = L / 2;  // amplitudes of a row; of one of the two registers that hold it
     using V = typename lanes<T>::type;
     using I = typename indices<T>::type;
-    const int bits = std::min(n, 12);
-    const uint64_t block = uint64_t{1} << bits, rows = block >> B, blocks = uint64_t{1} << (n - bits);
-    std::vector<double> values(blocks, 0);
-    Registers<V> signs;  // (-1)^(z lane) of each term
-    signs.grow(count);
-    for (size_t t = 0; t < count; ++t)
-        for (int l = 0; l < L; ++l) signs[t][l] = static_cast<T>(parity(terms[t].z & l) ? -1 : 1);
-    I even{}, odd{}, low{}, high{};
-    for (int l = 0; l < L; ++l) {
-        even[l] = 2 * l; odd[l] = 2 * l + 1;
-        low[l] = l / 2 + (l & 1) * L; high[l] = low[l] + L / 2;
-    }
-    Pool::instance().run(static_cast<int64_t>(blocks), [&](int64_t b, int) {
-        static thread_local Registers<V> kept;
-        kept.grow(2 * rows);
-        V* out = kept.data();
-        std::memset(out, 0, 2 * rows * sizeof(V));
-        const auto load = [&](uint64_t at, V& re, V& im) {
-            V first, second;
-            std::memcpy(&first, psi + 2 * at, sizeof first);
-            std::memcpy(&second, psi + 2 * at + L, sizeof second);
-            re = __builtin_shuffle(first, second, even);
-            im = __builtin_shuffle(first, second, odd);
-        };
-        const uint64_t start = static_cast<uint64_t>(b) << bits;
-        for (size_t t = 0; t < count;) {
-            const uint64_t x = terms[t].x;
-            size_t end = t;
-            while (end < count && terms[end].x == x) ++end;
-            const I index = xor_lanes<I, T>(int(x & (L - 1)));
-            for (uint64_t r = 0; r < rows; ++r) {
-                const uint64_t j = start | r << B, from = (j ^ x) & ~uint64_t(L - 1);
-                V wr{}, wi{};  // of the source: (-1)^(z source) i^y c
-                for (size_t k = t; k < end; ++k) {
-                    const T c = parity(terms[k].z & from) ? -static_cast<T>(terms[k].coefficient) : static_cast<T>(terms[k].coefficient);
-                    (terms[k].imaginary ? wi : wr) += c * signs[k];
-                }
-                V re, im;
-                load(from, re, im);
-                V x_re = wr * re - wi * im, x_im = wr * im + wi * re;
-                if (x & (L - 1)) { x_re = __builtin_shuffle(x_re, index); x_im = __builtin_shuffle(x_im, index); }
-                out[2 * r] += x_re;
-                out[2 * r + 1] += x_im;
+    std::vector<TermGroup> groups;
+    Registers<V> signs;  // [term][parity][register]
+    signs.grow(4 * count + 1);
+    for (size_t t = 0; t < count; ++t) {
+        const StateTerm& term = terms[t];
+        if (groups.empty() || groups.back().x != term.x || groups.back().imaginary != term.imaginary)
+            groups.push_back({term.x, term.imaginary, 0});
+        groups.back().end = t + 1;
+        for (int h = 0; h < 2; ++h)
+            for (int l = 0; l < L; ++l) {
+                double c = parity(term.z & ((h * H + l / 2) ^ term.x)) ? -term.coefficient : term.coefficient;
+                if (term.imaginary && l % 2 == 0) c = -c;  // i (a + i b) = -b + i a
+                signs[4 * t + h][l] = static_cast<T>(c);
+                signs[4 * t + 2 + h][l] = static_cast<T>(-c);
             }
-            t = end;
-        }
-        V value{};
-        for (uint64_t r = 0; r < rows; ++r) {
-            V re, im;
-            load(start | r << B, re, im);
-            value += re * out[2 * r] + im * out[2 * r + 1];
-            if (!lambda) continue;
-            T* to = lambda + 2 * (start | r << B);
-            V first, second;
-            std::memcpy(&first, to, sizeof first);
-            std::memcpy(&second, to + L, sizeof second);
-            first += __builtin_shuffle(out[2 * r], out[2 * r + 1], low);
-            second += __builtin_shuffle(out[2 * r], out[2 * r + 1], high);
-            std::memcpy(to, &first, sizeof first);
-            std::memcpy(to + L, &second, sizeof second);
-        }
+    }
+    constexpr uint64_t kRows = 64, kChunks = 16;  // rows of a chunk: it stays in the first cache; chunks of a task
+    const uint64_t rows = (uint64_t{1} << n) / L, chunk = std::min(kRows, rows), chunks = rows / chunk, each = std::min(kChunks, chunks);
+    std::vector<double> values(chunks / each, 0);
+    const std::function<void(int64_t, int)> task = [&](int64_t b, int) {
+        static thread_local Registers<V> kept;
+        kept.grow(2 * chunk);
+        V* out = kept.data();
         double sum = 0;
-        for (int l = 0; l < L; ++l) sum += value[l];
+        for (uint64_t k = 0; k < each; ++k) {
+            const uint64_t start = (static_cast<uint64_t>(b) * each + k) * chunk;
+            std::memset(out, 0, 2 * chunk * sizeof(V));
+            size_t t = 0;
+            for (const TermGroup& g : groups) {
+                I index{};
+                for (int l = 0; l < L; ++l) index[l] = (l ^ int(2 * (g.x & (H - 1)))) ^ int(g.imaginary);
+                const uint64_t other = g.x & H ? 1 : 0, row_x = g.x / L;
+                for (uint64_t r = 0; r < chunk; ++r) {
+                    const uint64_t row = start + r;
+                    const V* first = &signs[4 * t + 2 * parity(terms[t].z & row * L)];
+                    V low = first[0], high = first[1];
+                    for (size_t m = t + 1; m < g.end; ++m) {
+                        const V* more = &signs[4 * m + 2 * parity(terms[m].z & row * L)];
+                        low += more[0]; high += more[1];
+                    }
+                    const T* from = psi + 2 * L * (row ^ row_x);
+                    V x, y;
+                    std::memcpy(&x, from + other * L, sizeof x);
+                    std::memcpy(&y, from + (1 - other) * L, sizeof y);
+                    out[2 * r] += low * __builtin_shuffle(x, index);
+                    out[2 * r + 1] += high * __builtin_shuffle(y, index);
+                }
+                t = g.end;
+            }
+            V value{};
+            for (uint64_t r = 0; r < 2 * chunk; ++r) {
+                V x;
+                std::memcpy(&x, psi + 2 * L * start + L * r, sizeof x);
+                value += x * out[r];
+                if (!lambda) continue;
+                T* to = lambda + 2 * L * start + L * r;
+                x = out[r];
+                if (add) {
+                    V before;
+                    std::memcpy(&before, to, sizeof before);
+                    x += before;
+                }
+                std::memcpy(to, &x, sizeof x);
+            }
+            for (int l = 0; l < L; ++l) sum += value[l];
+        }
         values[b] = sum;
-    });
+    };
+    Pool::instance().run(static_cast<int64_t>(values.size()), task);
     double total = 0;
     for (double v : values) total += v;
     return total;

@@ -36,7 +36,7 @@ struct StateGate {
     bool varies = false;  // whether it depends on angles
 };
 
-// Gates applied together: either any number that change and need at most three qubits beside the lanes, or one of any kind.
+// Gates applied together: either any number that change and need few qubits beside the lanes, or one of any kind.
 struct StateGroup {
     bool block = false;
     std::vector<int> rows;  // qubits of a block, beside the lanes
@@ -47,7 +47,8 @@ struct StateGroup {
 struct StateStage {
     std::vector<int> tile;  // its qubits, ascending, the lowest of all among them
     uint64_t changed = 0;   // qubits that its gates change
-    std::vector<StateGroup> groups;
+    std::vector<StateGroup> groups;  // blocks on three qubits beside the lanes: the registers hold eight amplitudes
+    std::vector<StateGroup> back;    // on two, for the walk back: psi and lambda share the registers
 };
 
 struct StatePlan {
@@ -78,9 +79,9 @@ struct StateTerm {
 struct StateKernels {
     StateProgram* (*make32)(const StatePlan&);
     StateProgram* (*make64)(const StatePlan&);
-    // lambda += O psi, or only the value for a null lambda; returns <psi| O |psi>. Terms sorted by x; at least as many amplitudes as lanes.
-    double (*pauli_sum32)(int num_qubits, const StateTerm*, size_t, const float* psi, float* lambda);
-    double (*pauli_sum64)(int num_qubits, const StateTerm*, size_t, const double* psi, double* lambda);
+    // lambda = O psi, or added to it; or only the value, for a null lambda; returns <psi| O |psi>. Terms of one x and phase side by side; at least as many amplitudes as lanes.
+    double (*pauli_sum32)(int num_qubits, const StateTerm*, size_t, const float* psi, float* lambda, bool add);
+    double (*pauli_sum64)(int num_qubits, const StateTerm*, size_t, const double* psi, double* lambda, bool add);
 };
 
 }  // namespace bitket

@@ -143,7 +143,7 @@ struct BoundStatePlan {
     }
 };
 
-// terms: [x, z, power of i], sorted by x.
+// terms: [x, z, power of i]; those of one x and phase stand side by side.
 struct BoundObservable {
     int num_qubits;
     std::vector<StateTerm> terms;
@@ -160,16 +160,16 @@ struct BoundObservable {
         }
     }
 
-    // lambda += factor O psi where lambda is not null; returns <psi| O |psi> times the factor.
-    double apply(bool is_double, double factor, uintptr_t psi, uintptr_t lambda) const {
+    // lambda = factor O psi, or added to it, where lambda is not null; returns <psi| O |psi> times the factor.
+    double apply(bool is_double, double factor, uintptr_t psi, uintptr_t lambda, bool add) const {
         nb::gil_scoped_release release;
         std::vector<StateTerm> scaled = terms;
         for (StateTerm& t : scaled) t.coefficient *= factor;
         if (is_double)
             return kernels().pauli_sum64(num_qubits, scaled.data(), scaled.size(), reinterpret_cast<const double*>(psi),
-                                         reinterpret_cast<double*>(lambda));
+                                         reinterpret_cast<double*>(lambda), add);
         return kernels().pauli_sum32(num_qubits, scaled.data(), scaled.size(), reinterpret_cast<const float*>(psi),
-                                     reinterpret_cast<float*>(lambda));
+                                     reinterpret_cast<float*>(lambda), add);
     }
 };
 

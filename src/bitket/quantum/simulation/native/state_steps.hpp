@@ -13,6 +13,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "lanes.hpp"
 
@@ -28,35 +30,6 @@ template <> struct indices<float> { using type = i32x16; };
 template <> struct indices<double> { using type = i64x8; };
 
 inline int parity(uint64_t v) { return __builtin_parityll(v); }
-
-// Registers at aligned addresses. (Not std::vector: the alignment of V depends on the instruction set, its mangled name does not, so the
-// linker could take another set's allocation.)
-template <class V>
-class Registers {
-public:
-    Registers() = default;
-    Registers(const Registers&) = delete;
-    Registers& operator=(const Registers&) = delete;
-    Registers(Registers&& other) noexcept : data_(other.data_), count_(other.count_) { other.data_ = nullptr; other.count_ = 0; }
-    Registers& operator=(Registers&& other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(count_, other.count_);
-        return *this;
-    }
-    ~Registers() { std::free(data_); }
-    void grow(size_t count) {  // what was held is lost
-        if (count <= count_) return;
-        std::free(data_);
-        data_ = static_cast<V*>(std::aligned_alloc(64, count * sizeof(V)));
-        count_ = count;
-    }
-    V* data() const { return data_; }
-    V& operator[](size_t k) const { return data_[k]; }
-
-private:
-    V* data_ = nullptr;
-    size_t count_ = 0;
-};
 
 // A gate in a block, by what it does to the registers: a 2 x 2 matrix or a flip on local row qubit 0, 1 or 2; a matrix on a lane qubit, or a
 // permutation of lanes; a factor for each amplitude.
@@ -211,92 +184,93 @@ void dense_walk(const Step<T>& s, typename lanes<T>::type* __restrict psi, typen
         for (int l = 0; l < L; ++l) sums[k * L + l] += total[k][l];
 }
 
-// -- blocks: a[r], b[r] are the real and imaginary parts of local row r --------------------------------------------------
+// -- blocks: a[r], b[r] are the real and imaginary parts of local row r ---------------------------------------------------
 #define BITKET_INLINE inline __attribute__((always_inline))
+#define BITKET_LAMBDA __attribute__((always_inline))
 
-// Calls body(r, partner) for the pairs of local rows that differ in qubit Q, where the controls match.
-template <int R, int Q, class F>
-BITKET_INLINE void each_pair(unsigned on, F body) {
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
-        if (!(r >> Q & 1) && (on >> r & 1)) body(r, r | 1 << Q);
-}
+template <int Q> constexpr bool is_row = Q < int(Code::lane_real);
+template <int CODE> constexpr Code kind_of = is_row<CODE> ? Code(CODE / 3 * 3) : Code(CODE);
 
-template <int R, int Q, class V>
-BITKET_INLINE void apply_row(int kind, unsigned on, const V* c, V* a, V* b) {
-    if constexpr ((1 << Q) < R) {
-        if (kind == int(Code::real)) {
-            each_pair<R, Q>(on, [&](int r, int p) {
-                const V x = a[r], y = b[r];
-                a[r] = c[0] * x + c[1] * a[p]; b[r] = c[0] * y + c[1] * b[p];
-                a[p] = c[2] * x + c[3] * a[p]; b[p] = c[2] * y + c[3] * b[p];
-            });
-        } else if (kind == int(Code::complex)) {
-            each_pair<R, Q>(on, [&](int r, int p) {
-                const V x = a[r], y = b[r], u = a[p], v = b[p];
-                a[r] = c[0] * x - c[1] * y + c[2] * u - c[3] * v;
-                b[r] = c[0] * y + c[1] * x + c[2] * v + c[3] * u;
-                a[p] = c[4] * x - c[5] * y + c[6] * u - c[7] * v;
-                b[p] = c[4] * y + c[5] * x + c[6] * v + c[7] * u;
-            });
-        } else {
-            each_pair<R, Q>(on, [&](int r, int p) { std::swap(a[r], a[p]); std::swap(b[r], b[p]); });
-        }
+// Calls body(std::integral_constant<int, code>): one branch for each gate, and known register numbers behind it.
+template <int K, class F>
+BITKET_INLINE void dispatch(int code, F body) {
+#define BITKET_CASE(N)                                                                                      \
+    case N:                                                                                                 \
+        if constexpr (!is_row<N> || N % 3 < K) body(std::integral_constant<int, N>());                      \
+        break;
+    switch (code) {
+        BITKET_CASE(0) BITKET_CASE(1) BITKET_CASE(2) BITKET_CASE(3) BITKET_CASE(4) BITKET_CASE(5) BITKET_CASE(6)
+        BITKET_CASE(7) BITKET_CASE(8) BITKET_CASE(9) BITKET_CASE(10) BITKET_CASE(11)
+        default: body(std::integral_constant<int, 12>());
     }
+#undef BITKET_CASE
 }
 
-template <class T, int K>
-BITKET_INLINE void apply_op(const Op& op, const typename lanes<T>::type* c, typename lanes<T>::type* a, typename lanes<T>::type* b) {
-    using V = typename lanes<T>::type;
-    using I = typename indices<T>::type;
-    constexpr int R = 1 << K;
-    switch (op.code) {
-#define BITKET_ROW(KIND)                                                                    \
-    case int(KIND): apply_row<R, 0>(int(KIND), op.on, c, a, b); break;                      \
-    case int(KIND) + 1: apply_row<R, 1>(int(KIND), op.on, c, a, b); break;                  \
-    case int(KIND) + 2: apply_row<R, 2>(int(KIND), op.on, c, a, b); break;
-        BITKET_ROW(Code::real)
-        BITKET_ROW(Code::complex)
-        BITKET_ROW(Code::flip)
-#undef BITKET_ROW
-        case int(Code::lane_real): {
-            I index;
-            std::memcpy(&index, c, sizeof index);
-#pragma GCC unroll 8
-            for (int r = 0; r < R; ++r)
-                if (op.on >> r & 1) {
-                    a[r] = c[1] * a[r] + c[3] * __builtin_shuffle(a[r], index);
-                    b[r] = c[1] * b[r] + c[3] * __builtin_shuffle(b[r], index);
-                }
-            break;
+// Calls body(0), body(1), ... with constants, not by a loop: arrays indexed by them then become registers for certain.
+template <class F, int... R>
+BITKET_INLINE void unrolled(std::integer_sequence<int, R...>, F body) { (body(std::integral_constant<int, R>()), ...); }
+template <int COUNT, class F>
+BITKET_INLINE void unrolled(F body) { unrolled(std::make_integer_sequence<int, COUNT>(), body); }
+
+// Calls body(row, partner) for the pairs of local rows that differ in a qubit, or body(row, row) for all, where the controls match.
+template <int CODE, int K, class F>
+BITKET_INLINE void each_local(unsigned on, F body) {
+    constexpr int bit = is_row<CODE> ? 1 << CODE % 3 : 0;
+    unrolled<1 << K>([&](auto r) BITKET_LAMBDA {
+        if constexpr (!(r & bit)) {
+            if (on >> r & 1) body(r, std::integral_constant<int, r | bit>());
         }
-        case int(Code::lane_complex): {
-            I index;
-            std::memcpy(&index, c, sizeof index);
-#pragma GCC unroll 8
-            for (int r = 0; r < R; ++r)
-                if (op.on >> r & 1) {
-                    const V x = a[r], y = b[r], u = __builtin_shuffle(x, index), v = __builtin_shuffle(y, index);
-                    a[r] = c[1] * x - c[2] * y + c[3] * u - c[4] * v;
-                    b[r] = c[1] * y + c[2] * x + c[3] * v + c[4] * u;
-                }
-            break;
+    });
+}
+
+template <int CODE, int K, class V, class I>
+BITKET_INLINE void apply_op(unsigned on, const V* c, I index, V* a, V* b) {
+    constexpr Code kind = kind_of<CODE>;
+    each_local<CODE, K>(kind == Code::phases ? ~0u : on, [&](auto r, auto p) BITKET_LAMBDA {
+        const V x = a[r], y = b[r];
+        if constexpr (kind == Code::real) {
+            a[r] = c[0] * x + c[1] * a[p]; b[r] = c[0] * y + c[1] * b[p];
+            a[p] = c[2] * x + c[3] * a[p]; b[p] = c[2] * y + c[3] * b[p];
+        } else if constexpr (kind == Code::complex) {
+            const V u = a[p], v = b[p];
+            a[r] = c[0] * x - c[1] * y + c[2] * u - c[3] * v; b[r] = c[0] * y + c[1] * x + c[2] * v + c[3] * u;
+            a[p] = c[4] * x - c[5] * y + c[6] * u - c[7] * v; b[p] = c[4] * y + c[5] * x + c[6] * v + c[7] * u;
+        } else if constexpr (kind == Code::flip) {
+            a[r] = a[p]; b[r] = b[p]; a[p] = x; b[p] = y;
+        } else if constexpr (kind == Code::phases) {
+            a[r] = c[2 * r] * x - c[2 * r + 1] * y; b[r] = c[2 * r] * y + c[2 * r + 1] * x;
+        } else {
+            const V u = __builtin_shuffle(x, index), v = __builtin_shuffle(y, index);
+            if constexpr (kind == Code::shuffle) { a[r] = u; b[r] = v; }
+            else if constexpr (kind == Code::lane_real) { a[r] = c[1] * x + c[3] * u; b[r] = c[1] * y + c[3] * v; }
+            else { a[r] = c[1] * x - c[2] * y + c[3] * u - c[4] * v; b[r] = c[1] * y + c[2] * x + c[3] * v + c[4] * u; }
         }
-        case int(Code::shuffle): {
-            I index;
-            std::memcpy(&index, c, sizeof index);
-#pragma GCC unroll 8
-            for (int r = 0; r < R; ++r)
-                if (op.on >> r & 1) { a[r] = __builtin_shuffle(a[r], index); b[r] = __builtin_shuffle(b[r], index); }
-            break;
-        }
-        default:
-#pragma GCC unroll 8
-            for (int r = 0; r < R; ++r) {
-                const V x = a[r];
-                a[r] = c[2 * r] * x - c[2 * r + 1] * b[r];
-                b[r] = c[2 * r] * b[r] + c[2 * r + 1] * x;
-            }
+    });
+}
+
+// Sums of conj(lambda)[o] psi[i] for one gate: (re, im) of [o][i] on a row qubit, of [0][lane_xor] on a lane qubit; only the real parts
+// for a real matrix; the imaginary part of conj(lambda) psi of each local row for phases.
+template <int CODE, int K, class V, class I>
+BITKET_INLINE void sum_op(unsigned on, I index, const V* a, const V* b, const V* e, const V* f, V* total) {
+    constexpr Code kind = kind_of<CODE>;
+    constexpr bool imaginary = kind == Code::complex || kind == Code::lane_complex;
+    if constexpr (kind == Code::phases) {
+        each_local<CODE, K>(~0u, [&](auto r, auto) BITKET_LAMBDA { total[r] += e[r] * b[r] - f[r] * a[r]; });
+    } else if constexpr (kind != Code::flip && kind != Code::shuffle) {
+        constexpr int count = is_row<CODE> ? 8 : 4;
+        V sum[count] = {};
+        each_local<CODE, K>(on, [&](auto r, auto p) BITKET_LAMBDA {
+            unrolled<count / 2>([&](auto k) BITKET_LAMBDA {  // [o][i]
+                constexpr int o = k / 2 ? p : r, i = is_row<CODE> && k % 2 ? p : r;
+                V u = a[i], v = b[i];
+                if (!is_row<CODE> && k % 2) { u = __builtin_shuffle(u, index); v = __builtin_shuffle(v, index); }
+                sum[2 * k] += e[o] * u; sum[2 * k] += f[o] * v;
+                if (imaginary) { sum[2 * k + 1] += e[o] * v; sum[2 * k + 1] -= f[o] * u; }
+            });
+        });
+        unrolled<count>([&](auto k) BITKET_LAMBDA {
+            if (imaginary || k % 2 == 0) total[k] += sum[k];
+        });
     }
 }
 
@@ -304,9 +278,17 @@ BITKET_INLINE bool applies(const Op& op, uint64_t row, uint64_t base) {
     return (((row & op.row_mask) ^ op.row_value) | ((base & op.outside_mask) ^ op.outside_value)) == 0;
 }
 
+template <class I, int CODE, class V>
+BITKET_INLINE I lane_index(const V* c) {
+    I index{};
+    if (!is_row<CODE> && CODE != int(Code::phases)) std::memcpy(&index, c, sizeof index);
+    return index;
+}
+
 template <class T, int K>
 void block(const Step<T>& s, typename lanes<T>::type* __restrict t, uint64_t rows, uint64_t base) {
     using V = typename lanes<T>::type;
+    using I = typename indices<T>::type;
     constexpr int R = 1 << K;
     const V* __restrict c = s.coefficients.data();
     const Op *first = s.ops.data(), *last = first + s.ops.size();
@@ -314,55 +296,16 @@ void block(const Step<T>& s, typename lanes<T>::type* __restrict t, uint64_t row
     for (int r = 0; r < R; ++r) offset[r] = 2 * s.offsets[r];
     each_base(rows, s.fixed, 0, [&](uint64_t row) {
         V a[R], b[R];
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) { a[r] = t[2 * row + offset[r]]; b[r] = t[2 * row + offset[r] + 1]; }
-        for (const Op* op = first; op != last; ++op)
-            if (applies(*op, row, base)) apply_op<T, K>(*op, c + op->at, a, b);
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) { t[2 * row + offset[r]] = a[r]; t[2 * row + offset[r] + 1] = b[r]; }
+        unrolled<R>([&](auto r) BITKET_LAMBDA { a[r] = t[2 * row + offset[r]]; b[r] = t[2 * row + offset[r] + 1]; });
+        for (const Op* op = first; op != last; ++op) {
+            if (!applies(*op, row, base)) continue;
+            dispatch<K>(op->code, [&](auto code) BITKET_LAMBDA {
+                const V* own = c + op->at;
+                apply_op<code, K>(op->on, own, lane_index<I, code>(own), a, b);
+            });
+        }
+        unrolled<R>([&](auto r) BITKET_LAMBDA { t[2 * row + offset[r]] = a[r]; t[2 * row + offset[r] + 1] = b[r]; });
     });
-}
-
-// Sums of conj(lambda)[o] psi[i] for one gate: (re, im) of [o][i] on a row qubit, of [0][lane_xor] on a lane qubit; only the real parts
-// for a real matrix; the imaginary part of conj(lambda) psi of each local row for phases.
-template <class T, int K>
-BITKET_INLINE void sum_op(const Op& op, const typename lanes<T>::type* c, const typename lanes<T>::type* a, const typename lanes<T>::type* b,
-                          const typename lanes<T>::type* e, const typename lanes<T>::type* f, typename lanes<T>::type* total) {
-    using V = typename lanes<T>::type;
-    using I = typename indices<T>::type;
-    constexpr int R = 1 << K;
-    const bool imaginary = op.code >= int(Code::complex) && op.code != int(Code::lane_real);
-    if (op.code == int(Code::phases)) {
-        for (int r = 0; r < R; ++r) { total[r] += e[r] * b[r]; total[r] -= f[r] * a[r]; }
-    } else if (op.code < int(Code::flip)) {
-        const int q = 1 << op.code % 3;
-        V sum[8] = {};
-        for (int r = 0; r < R; ++r) {
-            if ((r & q) || !(op.on >> r & 1)) continue;
-            for (int o = 0; o < 2; ++o)
-                for (int i = 0; i < 2; ++i) {
-                    const int x = r | (o ? q : 0), y = r | (i ? q : 0);
-                    V& re = sum[4 * o + 2 * i];
-                    re += e[x] * a[y]; re += f[x] * b[y];
-                    if (!imaginary) continue;
-                    V& im = sum[4 * o + 2 * i + 1];
-                    im += e[x] * b[y]; im -= f[x] * a[y];
-                }
-        }
-        for (int k = 0; k < 8; k += imaginary ? 1 : 2) total[k] += sum[k];
-    } else {
-        I index;
-        std::memcpy(&index, c, sizeof index);
-        for (int r = 0; r < R; ++r) {
-            if (!(op.on >> r & 1)) continue;
-            const V u = __builtin_shuffle(a[r], index), v = __builtin_shuffle(b[r], index);
-            total[0] += e[r] * a[r]; total[0] += f[r] * b[r];
-            total[2] += e[r] * u; total[2] += f[r] * v;
-            if (!imaginary) continue;
-            total[1] += e[r] * b[r]; total[1] -= f[r] * a[r];
-            total[3] += e[r] * v; total[3] -= f[r] * u;
-        }
-    }
 }
 
 // The inverse of a block on psi and lambda, gate by gate, with the sums of those that vary.
@@ -370,6 +313,7 @@ template <class T, int K>
 void block_walk(const Step<T>& s, typename lanes<T>::type* __restrict psi, typename lanes<T>::type* __restrict lambda, uint64_t rows,
                 uint64_t base, double* sums) {
     using V = typename lanes<T>::type;
+    using I = typename indices<T>::type;
     constexpr int R = 1 << K, L = lanes<T>::count;
     const V* __restrict c = s.coefficients.data();
     const Op* ops = s.ops.data();
@@ -377,31 +321,32 @@ void block_walk(const Step<T>& s, typename lanes<T>::type* __restrict psi, typen
     for (int r = 0; r < R; ++r) offset[r] = 2 * s.offsets[r];
     static thread_local Registers<V> kept;
     kept.grow(s.sums / L + 1);
-    V* total = kept.data();
+    V* __restrict total = kept.data();
     std::memset(total, 0, s.sums / L * sizeof(V));
     each_base(rows, s.fixed, 0, [&](uint64_t row) {
         V a[R], b[R], e[R], f[R];
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
+        unrolled<R>([&](auto r) BITKET_LAMBDA {
             const uint64_t at = 2 * row + offset[r];
             a[r] = psi[at]; b[r] = psi[at + 1];
             e[r] = lambda[at]; f[r] = lambda[at + 1];
-        }
+        });
         for (const Op* op = ops + s.ops.size(); op-- != ops;) {
             if (!applies(*op, row, base)) continue;
-            const V* coefficients = c + op->at;
-            const bool phases = op->code == int(Code::phases);  // theirs is with psi_out
-            if (op->sums && phases) sum_op<T, K>(*op, coefficients, a, b, e, f, total + op->sums_at);
-            apply_op<T, K>(*op, coefficients, a, b);
-            if (op->sums && !phases) sum_op<T, K>(*op, coefficients, a, b, e, f, total + op->sums_at);
-            apply_op<T, K>(*op, coefficients, e, f);
+            dispatch<K>(op->code, [&](auto code) BITKET_LAMBDA {
+                const V* own = c + op->at;
+                const I index = lane_index<I, code>(own);
+                constexpr bool phases = code == int(Code::phases);  // their sums are with psi_out, all others with psi_in
+                if (op->sums && phases) sum_op<code, K>(op->on, index, a, b, e, f, total + op->sums_at);
+                apply_op<code, K>(op->on, own, index, a, b);
+                if (op->sums && !phases) sum_op<code, K>(op->on, index, a, b, e, f, total + op->sums_at);
+                apply_op<code, K>(op->on, own, index, e, f);
+            });
         }
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
+        unrolled<R>([&](auto r) BITKET_LAMBDA {
             const uint64_t at = 2 * row + offset[r];
             psi[at] = a[r]; psi[at + 1] = b[r];
             lambda[at] = e[r]; lambda[at + 1] = f[r];
-        }
+        });
     });
     for (size_t k = 0; k < s.sums / L; ++k)
         for (int l = 0; l < L; ++l) sums[k * L + l] += total[k][l];
@@ -687,9 +632,9 @@ struct Maker {
                 if (r >> j & 1) s.offsets[r] |= local[j];
         s.fixed = s.offsets[R - 1];
         static const decltype(s.apply) forward[] = {block<T, 0>, block<T, 1>, block<T, 2>, block<T, 3>};
-        static const decltype(s.walk) backward[] = {block_walk<T, 0>, block_walk<T, 1>, block_walk<T, 2>, block_walk<T, 3>};
-        s.apply = forward[k];
+        static const decltype(s.walk) backward[] = {block_walk<T, 0>, block_walk<T, 1>, block_walk<T, 2>};
         if (inverse) s.walk = backward[k];
+        else s.apply = forward[k];
         s.coefficients.grow(group.gates.size() * std::max(8, 2 * R));
         size_t at = 0, sums = 0;
         for (const StateGate& g : group.gates) {
