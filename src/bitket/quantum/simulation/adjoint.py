@@ -25,7 +25,10 @@ from bitket.quantum.simulation.program import Program
 
 __all__ = ["suits", "values_one_by_one"]
 
-_SMALLEST, _ALWAYS = 10, 16  # qubits: with fewer, calls cost more than they save; with more, a batch is beyond the cache
+_SMALLEST, _ALWAYS = (
+    10,
+    16,
+)  # qubits: with fewer, calls cost more than they save; with more, a batch is beyond the cache
 _OBSERVABLES = 16  # kept for each program
 
 
@@ -39,7 +42,7 @@ def values_one_by_one(program: Program, angles: torch.Tensor, observables: Seque
     """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
     batch = angles.shape[:-1]
     values = _OneByOne.apply(angles.reshape(math.prod(batch), angles.shape[-1]), program, tuple(observables))
-    return values.reshape(*batch, len(observables))  # type: ignore[no-any-return]
+    return values.reshape(*batch, len(observables))
 
 
 class _OneByOne(torch.autograd.Function):
