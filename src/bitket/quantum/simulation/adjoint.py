@@ -51,7 +51,10 @@ class _OneByOne(torch.autograd.Function):
         kind = torch.complex64 if angles.dtype == torch.float32 else torch.complex128
         wanted = ctx.needs_input_grad[0]
         size = float(1 << program.num_qubits) * kind.itemsize
-        memory.require(size * (2.1 if wanted else 1.1), f"the state of {program.num_qubits} qubits and its gradient")
+        memory.require(
+            size * (memory.ADJOINT if wanted else memory.STATE),
+            f"the state of {program.num_qubits} qubits and its gradient",
+        )
         exact = angles.detach().to(torch.float64).contiguous()
         values = torch.empty(len(angles), len(observables), dtype=torch.float64)
         # One sample and one observable: lambda is at hand with the value, up to the factor that comes from above.

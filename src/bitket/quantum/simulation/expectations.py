@@ -221,5 +221,5 @@ def _states(program: Program, angles: torch.Tensor, dtype: torch.dtype) -> torch
     for b in batch:
         count *= b
     what = f"a state of {program.num_qubits} qubits" + (f" for {count} samples" if count > 1 else "")
-    memory.require(count * float(1 << program.num_qubits) * kind.itemsize * 1.1, what)
+    memory.require(count * float(1 << program.num_qubits) * kind.itemsize * memory.STATE, what)
     return zero_evolved(program, angles, kind)

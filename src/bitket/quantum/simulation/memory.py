@@ -7,7 +7,10 @@ from pathlib import Path
 
 from bitket.errors import NotEnoughMemory
 
-__all__ = ["available_bytes", "require"]
+__all__ = ["ADJOINT", "STATE", "available_bytes", "require"]
+
+# What is taken at most, over the size of the state (a test measures it): states, probabilities and samples; values with a gradient.
+STATE, ADJOINT = 1.1, 2.1
 
 
 def available_bytes() -> int | None:

@@ -21,11 +21,12 @@ from bitket.quantum.simulation import memory, twin
 from bitket.quantum.simulation.density import run_density
 from bitket.quantum.simulation.program import Channel, Measure, Noise, PauliRotation, Program, Reset, Unitary
 from bitket.quantum.simulation.shots import readout_probabilities
-from bitket.quantum.simulation.states import complex_dtype, program_and_angles, run_state
+from bitket.quantum.simulation.states import complex_dtype, program_and_angles, squared, zero_evolved
 
 __all__ = ["Counts", "sample"]
 
 _RESET = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=complex)
+_BLOCK = 1 << 12  # basis states
 _DENSITY_QUBITS = 8  # up to here a density matrix is cheaper than trajectories at customary numbers of shots
 
 
@@ -117,9 +118,7 @@ def sample(
     with torch.no_grad():
         if final is not None and (noise is None or program.num_qubits <= _DENSITY_QUBITS):
             p = _final_probabilities(body, angles, dtype, noise)
-            counts = random.multinomial(int(shots), p / p.sum())
-            hit = np.flatnonzero(counts)
-            return _gather(hit, counts[hit], final, program.num_clbits)
+            return _gather(*_draw(p, int(shots), random), final, program.num_clbits)
         return _branches(program, angles, int(shots), dtype, noise, random)
 
 
@@ -154,13 +153,24 @@ def _final_measurements(program: Program) -> tuple[Program, dict[int, int] | Non
 def _final_probabilities(program: Program, angles: torch.Tensor, dtype: torch.dtype, noise: Noise | None) -> np.ndarray:
     if noise is None:
         kind, n = complex_dtype(dtype), program.num_qubits
-        memory.require(1.6 * (1 << n) * kind.itemsize, f"sampling from {n} qubits")
-        state = run_state(program, twin.zero_state(n, (), kind, angles.device), angles)
-        p = state.real**2 + state.imag**2
-    else:
-        p = torch.diagonal(run_density(program, angles, dtype)).real.clamp_min(0)
-        p = readout_probabilities(p, noise)
-    return p.to(torch.float64).numpy()
+        memory.require(memory.STATE * (1 << n) * kind.itemsize, f"sampling from {n} qubits")
+        return squared(zero_evolved(program, angles, kind)).numpy()
+    p = torch.diagonal(run_density(program, angles, dtype)).real.clamp_min(0)
+    return readout_probabilities(p, noise).numpy()
+
+
+def _draw(p: np.ndarray, shots: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Basis states that were drawn and how often: first shots to blocks, then, within each block, to its states; no array of p's size."""
+    blocks = p.reshape(-1, min(_BLOCK, len(p)))
+    weights = blocks.sum(axis=1, dtype=np.float64)
+    shares = random.multinomial(shots, weights / weights.sum())
+    outcomes, counts = [], []
+    for b in np.flatnonzero(shares):
+        drawn = random.multinomial(shares[b], blocks[b].astype(np.float64) / weights[b])
+        hit = np.flatnonzero(drawn)
+        outcomes.append(hit + b * blocks.shape[1])
+        counts.append(drawn[hit])
+    return np.concatenate(outcomes), np.concatenate(counts)
 
 
 def _gather(outcomes: np.ndarray, counts: np.ndarray, where: dict[int, int], num_clbits: int) -> Counts:

@@ -13,8 +13,9 @@ from bitket.quantum.simulation import memory, twin
 from bitket.quantum.simulation.planner import prepare, run_native, takes
 from bitket.quantum.simulation.program import Program, lower
 
-__all__ = ["as_tensor", "probabilities", "run_state", "statevector", "zero_evolved"]
+__all__ = ["as_tensor", "probabilities", "run_state", "squared", "statevector", "zero_evolved"]
 
+_CHUNK = 1 << 14
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
 
@@ -114,7 +115,7 @@ def statevector(
     for b in batch:
         count *= b
     memory.require(
-        count * float(1 << n) * kind.itemsize * 1.1,
+        count * float(1 << n) * kind.itemsize * memory.STATE,
         f"a state of {n} qubits" + (f" for {count} samples" if count > 1 else ""),
     )
     if initial is None:
@@ -124,9 +125,20 @@ def statevector(
 
 
 def probabilities(circuit: Circuit, weights: Any = None, inputs: Any = None, **options: Any) -> torch.Tensor:
-    """Probability of each basis state, ``[..., 2^n]``; parameters as for `statevector`."""
-    state = statevector(circuit, weights, inputs, **options)
-    return state.real**2 + state.imag**2
+    """Probability of each basis state, ``[..., 2^n]``; parameters as for `statevector`. Without gradients they take its memory, no more."""
+    return squared(statevector(circuit, weights, inputs, **options))
+
+
+def squared(state: torch.Tensor) -> torch.Tensor:
+    """Squared magnitudes of a state that nobody needs any more: without gradients they are written into its first half, chunk by chunk."""
+    if state.requires_grad or state.device.type != "cpu" or not state.is_contiguous():
+        return state.real**2 + state.imag**2
+    amplitudes = state.detach().numpy().reshape(-1)
+    out = amplitudes.view(amplitudes.real.dtype)  # entry k is written after amplitudes up to k are read
+    for start in range(0, len(amplitudes), _CHUNK):
+        part = amplitudes[start : start + _CHUNK]
+        out[start : start + len(part)] = part.real**2 + part.imag**2
+    return torch.from_numpy(out[: len(amplitudes)].reshape(state.shape))
 
 
 def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = True) -> Circuit:

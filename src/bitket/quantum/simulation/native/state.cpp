@@ -10,6 +10,9 @@
 namespace bitket::BITKET_NAMESPACE {
 namespace {
 
+// Rows times steps from which threads share the work, some 300 us: on a busy machine, waiting for a thread can take longer.
+constexpr uint64_t kParallel = 1 << 17;
+
 // -- running ----------------------------------------------------------------------------------------------------------
 template <class T>
 struct Program final : StateProgram {
@@ -131,7 +134,6 @@ private:
         else Pool::instance().run(static_cast<int64_t>(tasks), task);
     }
 
-    static constexpr uint64_t kParallel = 1 << 14;  // rows times steps: some 50 us
 
     const StatePlan& plan;
     std::vector<Stage> stages;
@@ -266,7 +268,9 @@ double pauli_sum(int n, const StateTerm* terms, size_t count, const T* psi, T* l
         }
         values[b] = sum;
     };
-    Pool::instance().run(static_cast<int64_t>(values.size()), task);
+    if (rows * count < kParallel)
+        for (size_t b = 0; b < values.size(); ++b) task(static_cast<int64_t>(b), 0);
+    else Pool::instance().run(static_cast<int64_t>(values.size()), task);
     double total = 0;
     for (double v : values) total += v;
     return total;
