@@ -24,7 +24,7 @@ import torch
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
-from bitket.quantum.simulation import batched, memory, native, observables, twin
+from bitket.quantum.simulation import batched, memory, native, observables, transfer, twin
 from bitket.quantum.simulation.density import run_density
 from bitket.quantum.simulation.gradients import Adjoint, parameter_shift
 from bitket.quantum.simulation.program import Noise, Program, lower
@@ -66,12 +66,13 @@ def expectation(
     weights, inputs
         ``[..., number of weights]`` and ``[..., number of inputs]``; leading shapes broadcast.
     noise
-        Noise model; the density matrix is then simulated.
+        Noise model; the Pauli-transfer vector is then simulated (see `transfer`), or, with channels on more than two qubits and by
+        ``"backprop"``, the density matrix. Readout errors are part of the values, with shots and without.
     shots
         Estimate from that many shots for each group of qubit-wise commuting terms instead of exactly.
     gradient
-        How torch differentiates: ``"adjoint"`` (exact, without noise; the default there), ``"parameter_shift"`` (with shots, noise, and
-        to any order; the default with shots) or ``"backprop"`` (exact, any order, memory grows with depth; the default with noise).
+        How torch differentiates: ``"adjoint"`` (exact, once; the default), ``"parameter_shift"`` (with shots, noise, and to any order;
+        the default with shots) or ``"backprop"`` (exact, any order, memory grows with depth).
     dtype
         Real precision.
     device
@@ -132,26 +133,35 @@ def _evaluate(
         raise InvalidInput(f"shots {shots}: a positive number and a generator are needed")
     if gradient not in ("auto", "adjoint", "parameter_shift", "backprop"):
         raise InvalidInput(f"gradient {gradient!r}: 'auto', 'adjoint', 'parameter_shift' and 'backprop' are known")
-    if gradient == "auto":
-        gradient = "parameter_shift" if shots is not None else "adjoint" if noise is None else "backprop"
-    if gradient == "adjoint" and (noise is not None or shots is not None):
-        raise InvalidInput("gradient 'adjoint' is for exact values without noise: use 'parameter_shift' or 'backprop'")
-    if gradient == "backprop" and shots is not None:
-        raise InvalidInput("gradient 'backprop' cannot pass through shots: use 'parameter_shift'")
+    if gradient in ("adjoint", "backprop") and shots is not None:
+        raise InvalidInput(f"gradient '{gradient}' cannot pass through shots: use 'parameter_shift'")
     if device is None:
         device = next((t.device for t in (weights, inputs) if isinstance(t, torch.Tensor)), torch.device("cpu"))
     device = torch.device(device)
     compiled = native.core is not None and device.type == "cpu"
-    if gradient == "adjoint" and compiled:
+    if noise is None and shots is None and gradient in ("auto", "adjoint") and compiled:
         complex_dtype(dtype)
         w, x = as_tensor(weights, "weights", dtype, device), as_tensor(inputs, "inputs", dtype, device)
         values = batched.adjoint_values(_unitary_program(circuit), w, x, listed)
         return (values[..., 0] if single else values), None
     circuit = without_final_measurements(circuit, "expectation", unitary=noise is None)
     program, angles = program_and_angles(circuit, weights, inputs, dtype, device, noise)
+    complex_dtype(dtype)
+    through_maps = noise is not None and transfer.takes(program)
+    if gradient == "auto":
+        wanted: GradientMethod = "adjoint" if noise is None or through_maps else "backprop"
+        gradient = wanted if shots is None else "parameter_shift"
+    if gradient == "adjoint" and noise is not None and not through_maps:
+        raise InvalidInput(
+            "gradient 'adjoint' with noise is for channels on one and two qubits and no conditions: use 'backprop'"
+        )
+    if shots is None and getattr(noise, "readout", None):
+        listed = _as_read(circuit, listed, noise)
     errors: list[torch.Tensor] = []
 
     def exact(prog: Program, a: torch.Tensor) -> torch.Tensor:
+        if through_maps and gradient != "backprop":
+            return transfer.transfer_values(prog, a, listed)
         if noise is not None:
             return observables.density_values(run_density(prog, a, dtype), listed)
         if gradient != "backprop" and compiled:
@@ -168,7 +178,7 @@ def _evaluate(
 
     if gradient == "parameter_shift":
         values = parameter_shift(program, angles, sampled if shots is not None else exact)
-    elif gradient == "adjoint":
+    elif gradient == "adjoint" and noise is None:
         values = Adjoint.apply(angles, program, listed, complex_dtype(dtype))
     else:
         values = exact(program, angles)
@@ -187,6 +197,15 @@ def _checked(circuit: Circuit, operators: PauliSum | Sequence[PauliSum]) -> tupl
         observables.check(listed, circuit.num_qubits)
         circuit._cache["checked observables"] = listed
     return listed, single
+
+
+def _as_read(circuit: Circuit, listed: list[PauliSum], noise: Noise | None) -> list[PauliSum]:
+    """`observables.as_read`, kept for a circuit's latest observables and noise: plans are found by the observables' ids."""
+    cached = circuit._cache.get("observables as read")
+    if cached is None or cached[0] is not noise or list(map(id, cached[1])) != list(map(id, listed)):
+        cached = circuit._cache["observables as read"] = (noise, listed, observables.as_read(listed, noise))
+    read: list[PauliSum] = cached[2]
+    return read
 
 
 def _unitary_program(circuit: Circuit) -> Program:

@@ -24,7 +24,7 @@ from bitket.quantum.circuits import Circuit, unitary
 from bitket.quantum.circuits.synthesis import euler_angles
 from bitket.quantum.simulation.program import Op, PauliRotation, Program, Unitary, lower
 
-__all__ = ["RotationProgram", "Turn", "to_rotations"]
+__all__ = ["RotationProgram", "Turn", "to_rotations", "uncontrolled"]
 
 _ATOL = 1e-10
 
@@ -75,7 +75,7 @@ def to_rotations(program: Program) -> RotationProgram:
     for op in program.ops:
         for simple in _simplified(op, n):
             if isinstance(simple, PauliRotation):
-                for z, factor in _subsets(simple):
+                for z, factor in uncontrolled(simple):
                     turn(simple.x_mask, z, simple.slot, factor)
             elif isinstance(simple, Turn):
                 turn(simple.x, simple.z, simple.slot, simple.factor)
@@ -109,7 +109,7 @@ def _embedded(n: int, small: PauliString, qubits: tuple[int, ...], images: Image
     return PauliString(n, image.x, image.z, image.exponent + small.exponent)
 
 
-def _subsets(op: PauliRotation) -> Iterator[tuple[int, float]]:
+def uncontrolled(op: PauliRotation) -> Iterator[tuple[int, float]]:
     """Z masks and factors of the uncontrolled rotations that make a controlled one."""
     controls = [1 << q for q in range(op.control_mask.bit_length()) if op.control_mask >> q & 1]
     for chosen in itertools.product((False, True), repeat=len(controls)):

@@ -1,0 +1,197 @@
+"""Noisy expectation values from the Pauli-transfer vector: real, 4^n long, one component for each Pauli product.
+
+    r_P = Tr(P rho),   rho = 2^-n sum_P r_P P,   <O> = sum_P c_P r_P for O = sum_P c_P P
+
+Index digit q of base 4 is the letter of qubit q: I, X, Y, Z = 0, 1, 2, 3. A channel is a real matrix on the digits of its qubits; |0> is
+(1, 0, 0, 1). A rotation about a Pauli product Q turns the components that anticommute with Q in pairs:
+
+    exp(-i a/2 Q) P exp(i a/2 Q) = cos a P + sin a (-i Q P)
+
+Clifford gates are signed permutations, Pauli channels are diagonal. All maps keep the trace: digit I of a qubit that nothing later needs
+is its reduced state. Gradients are exact: E is linear in each map, so the vector taken forwards and the observable taken backwards
+(with transposed maps, which exist also where noise has no inverse) give dE/da = sum_PQ l_P (dM/da)_PQ r_Q.
+
+Source of the formalism: Greenbaum 2015, arXiv:1509.02921.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from bitket.algebra import PauliSum
+from bitket.quantum.simulation import memory, native
+from bitket.quantum.simulation.program import Program
+from bitket.quantum.simulation.transfer_maps import Map, pauli_index, to_maps
+from bitket.quantum.simulation.transfer_plan import FEWEST, Encoder, Fused, fuse, stages
+
+__all__ = ["pauli_values", "pauli_vector", "takes", "transfer_values"]
+
+
+# -- the twin in torch operators --------------------------------------------------------------------------------------
+def pauli_vector(program: Program, angles: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Pauli-transfer vectors ``[..., 4^n]`` from |0...0> for angles ``[..., S]``, differentiable to any order.
+
+    Memory: one vector, or with gradients one for each map.
+    """
+    maps = program.cache("transfer maps", lambda: to_maps(program))
+    assert maps is not None
+    n, batch = program.num_qubits, tuple(angles.shape[:-1])
+    memory.require(math.prod(batch) * 4.0**n * dtype.itemsize * 2.2, f"a Pauli-transfer vector of {n} qubits")
+    zero = torch.tensor([1.0, 0, 0, 1], dtype=dtype, device=angles.device)
+    vector = torch.ones(1, dtype=dtype, device=angles.device)
+    for _ in range(n):
+        vector = torch.kron(zero, vector)
+    vector = vector.expand(*batch, -1)
+    for m in maps:
+        if isinstance(m, Map):
+            vector = _apply(vector, torch.tensor(m.matrix, dtype=dtype, device=vector.device), m.qubits)
+        else:
+            angle = m.factor * angles[..., m.slot] if m.slot >= 0 else torch.tensor(m.factor, dtype=dtype)
+            partner, sign = _pairs(n, m.x, m.z)
+            sign = sign.to(dtype=dtype, device=vector.device)
+            turned = sign.abs() * (torch.cos(angle)[..., None] - 1) * vector
+            vector = vector + turned + torch.sin(angle)[..., None] * sign * vector[..., partner.to(vector.device)]
+    return vector
+
+
+def _apply(vector: torch.Tensor, matrix: torch.Tensor, qubits: tuple[int, ...]) -> torch.Tensor:
+    """A matrix on some digits."""
+    n, k, batch = (vector.shape[-1].bit_length() - 1) // 2, len(qubits), vector.shape[:-1]
+    axes = [len(batch) + n - 1 - q for q in reversed(qubits)]
+    moved = torch.movedim(vector.reshape(*batch, *(4,) * n), axes, tuple(range(-k, 0)))
+    out = (moved.reshape(*moved.shape[:-k], 4**k) @ matrix.T).reshape(moved.shape)
+    return torch.movedim(out, tuple(range(-k, 0)), axes).reshape(*batch, -1)
+
+
+def _pairs(n: int, x: int, z: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """For each P the component of Q P, and s with r'_P = cos a r_P + s sin a r_QP: 0 where P commutes with Q = (x, z)."""
+    index = np.arange(4**n)
+    xs, zs = np.zeros_like(index), np.zeros_like(index)
+    for q in range(n):
+        digit = index >> 2 * q & 3
+        xs |= ((digit == 1) | (digit == 2)).astype(int) << q
+        zs |= (digit >= 2).astype(int) << q
+    digits = np.zeros_like(index)
+    for q in range(n):
+        px, pz = (xs ^ x) >> q & 1, (zs ^ z) >> q & 1
+        digits |= np.array([0, 1, 3, 2])[px | pz << 1] << 2 * q
+    # -i Q P' = s P for P' = Q P up to a phase: i^(y_Q + y_P' - y_P) (-1)^|z_Q & x_P'| (-i)
+    count = np.bitwise_count
+    ys, yp = count(xs & zs).astype(int), count((xs ^ x) & (zs ^ z)).astype(int)
+    phase = ((x & z).bit_count() + yp - ys + 2 * count(z & (xs ^ x)).astype(int) + 3) % 4
+    anti = (count(xs & z).astype(int) + count(zs & x)) % 2 == 1
+    return torch.from_numpy(digits), torch.from_numpy(np.where(anti, 1.0 - phase, 0.0))
+
+
+def pauli_values(vector: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
+    """``Tr(O_k rho)``, ``[..., m]``, from Pauli-transfer vectors ``[..., 4^n]``."""
+    columns = []
+    for o in observables:
+        terms = list(o.simplify(0.0).masks())
+        index = torch.tensor([pauli_index(x, z) for _, x, z in terms], dtype=torch.int64, device=vector.device)
+        factors = torch.tensor([c.real for c, _, _ in terms], dtype=vector.dtype, device=vector.device)
+        columns.append(vector[..., index] @ factors)
+    return torch.stack(columns, dim=-1)
+
+
+# -- the compiled core ------------------------------------------------------------------------------------------------
+_PLANS = 16  # kept for each program: a loop that makes a new observable each time must not fill the memory
+
+
+def takes(program: Program) -> bool:
+    """Whether the program has a form as maps on Pauli-transfer vectors."""
+    return program.cache("transfer maps", lambda: to_maps(program)) is not None
+
+
+def transfer_values(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
+    """Expectation values ``[..., m]`` of a program with noise for angles ``[..., S]``, see `takes`; differentiable once.
+
+    In the compiled core where there is one and the angles lie in main memory, else by the twin.
+    """
+    if native.core is None or angles.device.type != "cpu":
+        return pauli_values(pauli_vector(program, angles, angles.dtype), observables)
+    batch = angles.shape[:-1]
+    flat = angles.reshape(math.prod(batch), angles.shape[-1])
+    return _Transfer.apply(flat, program, tuple(observables)).reshape(*batch, len(observables))
+
+
+class _Transfer(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, angles: torch.Tensor, program: Program, observables: tuple[PauliSum, ...]) -> torch.Tensor:
+        angles = angles.contiguous()
+        values = angles.new_empty(len(angles), len(observables))
+        gradient = None
+        if ctx.needs_input_grad[0] and len(observables) == 1:  # nothing to wait for: both in one walk
+            gradient = torch.empty_like(angles)
+        _run(program, observables, angles, values, None, gradient)
+        ctx.program, ctx.observables = program, observables
+        ctx.save_for_backward(angles, gradient)
+        return values
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        angles, gradient = ctx.saved_tensors
+        if gradient is not None:
+            return upstream * gradient, None, None
+        gradient = torch.empty_like(angles)
+        _run(ctx.program, ctx.observables, angles, None, upstream.contiguous(), gradient)
+        return gradient, None, None
+
+
+def _run(
+    program: Program,
+    observables: tuple[PauliSum, ...],
+    angles: torch.Tensor,
+    values: torch.Tensor | None,
+    upstream: torch.Tensor | None,
+    gradient: torch.Tensor | None,
+) -> None:
+    native.threads()
+    plan = _plan(program, observables, len(angles), angles.dtype)
+    run = plan.run32 if angles.dtype == torch.float32 else plan.run64
+    run(len(angles), *(0 if t is None else t.data_ptr() for t in (angles, values, upstream, gradient)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    fused: Fused
+    observables: tuple[PauliSum, ...]
+    """Kept so that their ids stay theirs."""
+    cores: dict[Any, Any] = field(default_factory=dict)
+
+
+def _plan(program: Program, observables: tuple[PauliSum, ...], count: int, dtype: torch.dtype) -> Any:
+    plans: dict[Any, _Plan] = program.cache("transfer plans", dict)
+    key = tuple(map(id, observables))
+    plan = plans.get(key)
+    if plan is None:
+        if len(plans) >= _PLANS:
+            plans.pop(next(iter(plans)))
+        maps = program.cache("transfer maps", lambda: to_maps(program))
+        assert maps is not None
+        plan = plans[key] = _Plan(fuse(maps, program.num_qubits, observables), observables)
+    qubits, lanes = len(plan.fused.starts), 16 if dtype == torch.float32 else 8
+    single = qubits >= FEWEST and bool(plan.fused.blocks) and (count < lanes or qubits > 7)
+    if single not in plan.cores:
+        walk = stages(plan.fused, single, _tile(qubits), _most_blocks(qubits, len(plan.fused.blocks), single))
+        encoder = Encoder(plan.fused, walk, single, len(program.slots), len(observables))
+        plan.cores[single] = native.core.TransferPlan(encoder.code, np.array(encoder.numbers))
+    return plan.cores[single]
+
+
+def _tile(qubits: int) -> int:
+    """Digits of a tile: in the second cache; and of the larger vectors several, one for each thread."""
+    return 6 if qubits > 9 else 5
+
+
+def _most_blocks(qubits: int, blocks: int, single: bool) -> int:
+    """Blocks of a stage: gradients keep one vector for each stage and one tile for each block of a stage."""
+    fit = (1 << 25) // (64 * 4**qubits) if not single else 16
+    return max(fit, math.isqrt(blocks) + 1)
