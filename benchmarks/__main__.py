@@ -9,7 +9,7 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-GROUPS = {"simulation": ("statevector", "adjoint", "layer", "noisy", "sampling", "memory")}
+GROUPS = {"simulation": ("statevector", "adjoint", "layer", "noisy", "sampling")}
 """Benchmarks that are run together under one name."""
 
 
