@@ -56,47 +56,42 @@ class _OneByOne(torch.autograd.Function):
             f"the state of {program.num_qubits} qubits and its gradient",
         )
         exact = angles.detach().to(torch.float64).contiguous()
-        values = torch.empty(len(angles), len(observables), dtype=torch.float64)
+        prepared = _prepared(program, observables)
         # One sample and one observable: lambda is at hand with the value, up to the factor that comes from above.
-        both = wanted and values.numel() == 1
+        both = wanted and len(exact) * len(prepared) == 1
         psi = costate = torch.empty(0)
-        for k, row in enumerate(exact):
-            psi = _final(program, row, kind)
+        values = []
+        for row in exact:
+            psi = prepare(program, row, kind)
             costate = _like(psi) if both else costate
-            for m, observable in enumerate(_prepared(program, observables)):
+            for observable in prepared:
                 target = costate.data_ptr() if both else 0
-                values[k, m] = observable.apply(kind == torch.complex128, 1.0, psi.data_ptr(), target, False)
+                values.append(observable.apply(kind == torch.complex128, 1.0, psi.data_ptr(), target, False))
         ctx.program, ctx.observables, ctx.kind = program, observables, kind
         ctx.states = (psi, costate) if both else None
         ctx.save_for_backward(exact)
-        return values.to(angles.dtype)
+        return torch.tensor(values, dtype=angles.dtype).reshape(len(exact), len(prepared))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (angles,) = ctx.saved_tensors
         program, kind = ctx.program, ctx.kind
-        double, plan = kind == torch.complex128, state_plan(program, kind)
-        gradient = torch.zeros_like(angles)
-        for k, row in enumerate(angles):
-            if ctx.states is not None:
-                psi, costate = ctx.states
-                ctx.states, factor = None, float(upstream[0, 0])  # the walk consumes them
-            else:
-                psi, factor = _final(program, row, kind), 1.0
-                costate = _like(psi)
-                for m, observable in enumerate(_prepared(program, ctx.observables)):
-                    weight = float(upstream[k, m])
-                    if weight or not m:
-                        observable.apply(double, weight, psi.data_ptr(), costate.data_ptr(), m > 0)
-            native.threads()
-            plan.walk_back(row.data_ptr(), psi.data_ptr(), costate.data_ptr(), gradient[k].data_ptr())
-            gradient[k] *= factor
+        plan, gradient = state_plan(program, kind), torch.zeros_like(angles)
+        native.threads()
+        if ctx.states is not None:
+            psi, costate = ctx.states
+            ctx.states = None  # the walk consumes them
+            plan.walk_back(angles.data_ptr(), psi.data_ptr(), costate.data_ptr(), gradient.data_ptr())
+            return (gradient * upstream).to(upstream.dtype), None, None
+        for row, weights, own in zip(angles, upstream.tolist(), gradient, strict=True):
+            psi = prepare(program, row, kind)
+            costate = _like(psi)
+            for m, observable in enumerate(_prepared(program, ctx.observables)):
+                if weights[m] or not m:
+                    observable.apply(kind == torch.complex128, weights[m], psi.data_ptr(), costate.data_ptr(), m > 0)
+            plan.walk_back(row.data_ptr(), psi.data_ptr(), costate.data_ptr(), own.data_ptr())
         return gradient.to(upstream.dtype), None, None
-
-
-def _final(program: Program, angles: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
-    return prepare(program, angles, kind)
 
 
 def _like(psi: torch.Tensor) -> torch.Tensor:

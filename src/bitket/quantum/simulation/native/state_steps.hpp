@@ -92,11 +92,7 @@ void dense(const Step<T>& s, typename lanes<T>::type* __restrict t, uint64_t row
     using V = typename lanes<T>::type;
     using I = typename indices<T>::type;
     constexpr int R = 1 << KR, S = 1 << KL, M = R * S;
-    const V* __restrict shared = s.coefficients.data();
-    constexpr bool small = R * M <= 4;
-    V kept[small ? 2 * R * M : 1];
-    if constexpr (small) std::memcpy(kept, shared, sizeof kept);
-    const V* c = small ? kept : shared;
+    const V* __restrict c = s.coefficients.data();
     I index[S];
     for (int k = 0; k < S; ++k) index[k] = xor_lanes<I, T>(s.lane_xor[k]);
     uint64_t offset[R];
@@ -514,10 +510,10 @@ void fuse(const StateGate& g, const std::vector<double>& doubles, const double* 
     }
 }
 
-// The kernel of a dense gate on so many row and lane qubits: `dense` or `dense_walk`.
+// The kernel of a dense gate on so many row and lane qubits, two or more together: `dense` or `dense_walk`.
 #define BITKET_DENSE(KERNEL)                                                                                                       \
-    {{KERNEL<T, 0, 0>, KERNEL<T, 0, 1>, KERNEL<T, 0, 2>, KERNEL<T, 0, 3>, KERNEL<T, 0, 4>},                                        \
-     {KERNEL<T, 1, 0>, KERNEL<T, 1, 1>, KERNEL<T, 1, 2>, KERNEL<T, 1, 3>, KERNEL<T, 1, 4>},                                        \
+    {{nullptr, nullptr, KERNEL<T, 0, 2>, KERNEL<T, 0, 3>, KERNEL<T, 0, 4>},                                                                              \
+     {nullptr, KERNEL<T, 1, 1>, KERNEL<T, 1, 2>, KERNEL<T, 1, 3>, KERNEL<T, 1, 4>},                                                                  \
      {KERNEL<T, 2, 0>, KERNEL<T, 2, 1>, KERNEL<T, 2, 2>, KERNEL<T, 2, 3>},                                                         \
      {KERNEL<T, 3, 0>, KERNEL<T, 3, 1>, KERNEL<T, 3, 2>},                                                                          \
      {KERNEL<T, 4, 0>, KERNEL<T, 4, 1>},                                                                                           \
