@@ -167,11 +167,7 @@ def test_what_a_circuit_leaves_out_is_noted(bitket, tmp_path):
         (ANGLES, ["--param", "a=inf"], "--param a=inf: NAME=NUMBER with a finite number"),
         (ANGLES, ["--param", "c=1"], "--param c=1: the circuit has parameters a, b"),
         (ANGLES, [*AT, "--observable", "ZZ", "--gradient", "--method", "magic"], "'magic'"),
-        (
-            ANGLES,
-            [*AT, "--observable", "ZZ", "--noise", "bit_flip:0.1", "--gradient", "--method", "adjoint"],
-            "adjoint",
-        ),
+        (ANGLES, [*AT, "--observable", "ZZ", "--shots", "9", "--gradient", "--method", "adjoint"], "adjoint"),
     ],
 )
 def test_wrong_input_ends_with_one_line_and_status_2(bitket, tmp_path, monkeypatch, text, arguments, message):
