@@ -17,12 +17,13 @@ def seconds(function: Callable[[], Any], runs: int) -> float:
 
 
 def interleaved(functions: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, float]:
-    """Median seconds of each function, taken in turn so that a slow spell of the machine meets all of them; a turn lasts 2 ms or more."""
+    """Median seconds of each function, taken in turn so that a slow spell of the machine meets all of them; a turn lasts 20 ms or more, as
+    a loop of training would, so that each finds its own data in the caches."""
     times: dict[str, list[float]] = {name: [] for name in functions}
     calls = {}
     for name, function in functions.items():
         function()
-        calls[name] = max(1, math.ceil(2e-3 / _of(function, 1)))
+        calls[name] = max(1, math.ceil(2e-2 / _of(function, 1)))
     for _ in range(runs):
         for name, function in functions.items():
             times[name].append(_of(function, calls[name]))

@@ -31,7 +31,7 @@ def networks() -> list[dict[str, Any]]:
         losses = []
         for seed in range(MEMBERS):
             model = MLPRegressor(
-                (32, 32),
+                hidden_layer_sizes=(32, 32),
                 activation="tanh",
                 solver=solver,
                 alpha=1e-4,

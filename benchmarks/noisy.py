@@ -125,7 +125,8 @@ def qulacs_run(n: int, values: np.ndarray) -> Evaluate:
     return run
 
 
-PEERS = {"aer": aer_run, "qulacs": qulacs_run}
+PEERS = {"aer": (aer_run, 16), "qulacs": (qulacs_run, 1)}
+"""How each is run, and how many circuits of a batch it is given at least where they take long; its time is scaled to the batch."""
 
 
 def interleaved(functions: dict[str, Evaluate], repeats: int) -> dict[str, float]:
@@ -150,21 +151,19 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
             functions = {"bitket": bitket_run(n, values), "gradient": bitket_run(n, values, gradient=True)}
             deviation = 0.0
             reference = functions["bitket"]()
-            for name, make in PEERS.items():
-                few = slice(0, max(1, min(batch, 4 ** (10 - n)))) if name == "qulacs" else slice(None)
+            share = {}
+            for name, (make, least) in PEERS.items():
+                few = min(batch, max(least, 4 ** (10 - n)))
                 try:
-                    peer = make(n, values[few])
+                    peer = make(n, values[:few])
                 except ImportError:
                     continue
-                deviation = max(deviation, float(np.abs(peer() - reference[few]).max()))
-                functions[name] = peer
+                deviation = max(deviation, float(np.abs(peer() - reference[:few]).max()))
+                functions[name], share[name] = peer, few / batch
             functions["gradient"]()
             seconds = interleaved(functions, 3 if n > 8 and batch > 1 else 7)
             row: dict[str, Any] = {"qubits": n, "batch": batch, "bitket ms": 1e3 * seconds["bitket"]}
             row["with gradient ms"] = 1e3 * seconds["gradient"]
-            for name in PEERS:
-                if name in seconds:
-                    share = max(1, min(batch, 4 ** (10 - n))) / batch if name == "qulacs" else 1
-                    row[f"{name} / bitket"] = seconds[name] / share / seconds["bitket"]
+            row |= {f"{name} / bitket": seconds[name] / share[name] / seconds["bitket"] for name in share}
             rows.append(row | {"deviation": deviation})
     return rows

@@ -34,7 +34,7 @@ def load(name: str) -> Study:
     if name.endswith(".py"):
         return _load_file(Path(name))
     if name not in keys():
-        near = difflib.get_close_matches(name, keys(), 1, cutoff=0.4)
+        near = difflib.get_close_matches(name, keys(), 1)
         hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(keys())}"
         raise InvalidInput(f"study '{name}' is unknown; {hint}")
     return Study.from_module(importlib.import_module(f"bitket.studies.{name.replace('-', '_')}"))

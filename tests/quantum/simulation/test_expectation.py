@@ -164,6 +164,8 @@ Z = PauliSum.parse("Z")
         (lambda: expectation(Circuit(1, 1).measure(0, 0).h(0), Z), InvalidInput, "before its last gate"),
         (lambda: statevector(Circuit(40).h(0)), NotEnoughMemory, "of memory are available"),
         (lambda: statevector(W1, [0.1], initial=[1, 0, 0]), InvalidInput, "last axis must be 2"),
+        (lambda: statevector(W1, [0.1], initial=[1, 1]), InvalidInput, "norm must be 1"),
+        (lambda: statevector(W1, [0.1], initial=[float("nan"), 1]), InvalidInput, "norm must be 1"),
         (lambda: QuantumLayer(W1, Z), InvalidInput, "generator to draw"),
     ],
 )

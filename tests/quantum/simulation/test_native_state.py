@@ -176,7 +176,7 @@ def check_gradient(n: int, seed: int, samples: int, double: bool) -> None:
     for ours in (True, False):
         x = angles.to(torch.float64 if double or not ours else torch.float32).requires_grad_()
         if ours:
-            values = adjoint.values_one_by_one(program, x, observables)
+            values = adjoint.values_one_by_one(program, None, x, observables, by_angle=True)
         else:
             values = Adjoint.apply(x, program, observables, torch.complex128)
         found += [values.detach(), torch.autograd.grad((values * upstream.to(x.dtype)).sum(), x)[0]]
@@ -202,7 +202,7 @@ def test_gradients_of_single_states_may_be_asked_for_twice() -> None:
     program, start = random_program(5, 20, rng, not_unitary=0.0)
     observable = random_observable(5, 4, rng)
     x = torch.from_numpy(start).requires_grad_()
-    value = adjoint.values_one_by_one(program, x, [observable])
+    value = adjoint.values_one_by_one(program, None, x, [observable], by_angle=True)
     first, second = (torch.autograd.grad(value.sum(), x, retain_graph=True)[0] for _ in range(2))
     assert torch.equal(first, second)
 

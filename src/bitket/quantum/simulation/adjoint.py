@@ -17,18 +17,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bitket.algebra import PauliSum
+from bitket.quantum.circuits import ParameterError
 from bitket.quantum.simulation import memory, native
-from bitket.quantum.simulation.planner import fits, prepare, state_plan
-from bitket.quantum.simulation.program import Program
+from bitket.quantum.simulation.planner import fits, prepare_at, state_plan
+from bitket.quantum.simulation.program import Program, leading_shape
 
 __all__ = ["suits", "values_one_by_one"]
 
-_SMALLEST, _ALWAYS = (
-    10,
-    16,
-)  # qubits: with fewer, calls cost more than they save; with more, a batch is beyond the cache
+# Qubits: with fewer, calls cost more than they save; with more, a batch is beyond the cache.
+_SMALLEST, _ALWAYS = 10, 16
 _OBSERVABLES = 16  # kept for each program
 
 
@@ -38,65 +38,119 @@ def suits(program: Program, count: int) -> bool:
     return (n >= _ALWAYS or (n >= _SMALLEST and count <= n + 1 - _SMALLEST)) and fits(program)
 
 
-def values_one_by_one(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
-    """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
-    batch = angles.shape[:-1]
-    values = _OneByOne.apply(angles.reshape(math.prod(batch), angles.shape[-1]), program, tuple(observables))
-    return values.reshape(*batch, len(observables))
+def values_one_by_one(
+    program: Program,
+    weights: torch.Tensor | None,
+    inputs: torch.Tensor | None,
+    observables: Sequence[PauliSum],
+    *,
+    by_angle: bool = False,
+) -> torch.Tensor:
+    """Expectation values ``[..., m]`` with the adjoint gradient.
+
+    Parameters
+    ----------
+    weights, inputs
+        Of a program whose slots are affine in them; or, with ``by_angle``, the angles of the slots as inputs.
+
+    Raises
+    ------
+    ParameterError
+        A value is not finite.
+    """
+    batch = leading_shape(weights, inputs)
+    values = _OneByOne.apply(weights, inputs, program, tuple(observables), by_angle)
+    return values if len(batch) == 1 else values.reshape(*batch, len(observables))
 
 
 class _OneByOne(torch.autograd.Function):
+    # Angles and their gradients in NumPy: a small circuit takes less time than a few nodes of torch's graph.
     @staticmethod
-    def forward(ctx: Any, angles: torch.Tensor, program: Program, observables: tuple[PauliSum, ...]) -> torch.Tensor:
-        kind = torch.complex64 if angles.dtype == torch.float32 else torch.complex128
-        wanted = ctx.needs_input_grad[0]
-        size = float(1 << program.num_qubits) * kind.itemsize
+    def forward(
+        ctx: Any,
+        weights: torch.Tensor | None,
+        inputs: torch.Tensor | None,
+        program: Program,
+        observables: tuple[PauliSum, ...],
+        by_angle: bool,
+    ) -> torch.Tensor:
+        given = [v.detach().numpy() for v in (weights, inputs) if v is not None]
+        dtype = given[0].dtype if given else np.dtype(np.float64)
+        batch = leading_shape(weights, inputs)
+        count = math.prod(batch)
+        parts = [np.broadcast_to(v, (*batch, v.shape[-1])) if v.shape[:-1] != batch else v for v in given]
+        values = np.concatenate([np.zeros((count, 0)), *(v.reshape(count, v.shape[-1]) for v in parts)], axis=1)
+        if not np.isfinite(values).all():
+            raise ParameterError("weights or inputs have values that are not finite")
+        affine = None if by_angle else program.affine
+        angles = values if affine is None else values @ affine[1] + affine[0]
+
+        kind = torch.complex64 if dtype == np.float32 else torch.complex128
+        wanted = any(ctx.needs_input_grad)
+        size = kind.itemsize << program.num_qubits
         memory.require(
-            size * (memory.ADJOINT if wanted else memory.STATE),
+            float(size) * (memory.ADJOINT if wanted else memory.STATE),
             f"the state of {program.num_qubits} qubits and its gradient",
         )
-        exact = angles.detach().to(torch.float64).contiguous()
         prepared = _prepared(program, observables)
         # One sample and one observable: lambda is at hand with the value, up to the factor that comes from above.
-        both = wanted and len(exact) * len(prepared) == 1
-        psi = costate = torch.empty(0)
-        values = []
-        for row in exact:
-            psi = prepare(program, row, kind)
-            costate = _like(psi) if both else costate
-            for observable in prepared:
-                target = costate.data_ptr() if both else 0
-                values.append(observable.apply(kind == torch.complex128, 1.0, psi.data_ptr(), target, False))
+        both = wanted and len(angles) * len(prepared) == 1
+        states = memory.Lease(2 * size if both else size)
+        out = np.empty((len(angles), len(prepared)), dtype)
+        for row, results in zip(angles, out, strict=True):
+            prepare_at(program, row, kind, states.address)
+            for m, observable in enumerate(prepared):
+                target = states.address + size if both else 0
+                results[m] = observable.apply(kind == torch.complex128, 1.0, states.address, target, False)
+        ctx.shapes = [None if v is None else v.shape for v in (weights, inputs)]
+        ctx.dtype, ctx.batch, ctx.affine, ctx.angles = dtype, batch, affine, angles
         ctx.program, ctx.observables, ctx.kind = program, observables, kind
-        ctx.states = (psi, costate) if both else None
-        ctx.save_for_backward(exact)
-        return torch.tensor(values, dtype=angles.dtype).reshape(len(exact), len(prepared))
+        ctx.states = states if both else None
+        return torch.from_numpy(out)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (angles,) = ctx.saved_tensors
-        program, kind = ctx.program, ctx.kind
-        plan, gradient = state_plan(program, kind), torch.zeros_like(angles)
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None, None]:
+        program, kind, angles = ctx.program, ctx.kind, ctx.angles
+        size = kind.itemsize << program.num_qubits
+        plan, gradient = state_plan(program, kind), np.zeros(angles.shape)
         native.threads()
+        above = upstream.numpy().astype(float)
         if ctx.states is not None:
-            psi, costate = ctx.states
-            ctx.states = None  # the walk consumes them
-            plan.walk_back(angles.data_ptr(), psi.data_ptr(), costate.data_ptr(), gradient.data_ptr())
-            return (gradient * upstream).to(upstream.dtype), None, None
-        for row, weights, own in zip(angles, upstream.tolist(), gradient, strict=True):
-            psi = prepare(program, row, kind)
-            costate = _like(psi)
-            for m, observable in enumerate(_prepared(program, ctx.observables)):
-                if weights[m] or not m:
-                    observable.apply(kind == torch.complex128, weights[m], psi.data_ptr(), costate.data_ptr(), m > 0)
-            plan.walk_back(row.data_ptr(), psi.data_ptr(), costate.data_ptr(), own.data_ptr())
-        return gradient.to(upstream.dtype), None, None
+            psi = ctx.states.address
+            ctx.states, states = None, ctx.states  # the walk consumes them
+            plan.walk_back(angles.ctypes.data, psi, psi + size, gradient.ctypes.data)
+            gradient *= above
+        else:
+            states = memory.Lease(2 * size)
+            psi = states.address
+            for row, factors, own in zip(angles, above.tolist(), gradient, strict=True):
+                prepare_at(program, row, kind, psi)
+                for m, observable in enumerate(_prepared(program, ctx.observables)):
+                    if factors[m] or not m:
+                        observable.apply(kind == torch.complex128, factors[m], psi, psi + size, m > 0)
+                plan.walk_back(row.ctypes.data, psi, psi + size, own.ctypes.data)
+        if ctx.affine is not None:
+            gradient = gradient @ ctx.affine[1].T
+        gradient, start = gradient.reshape(*ctx.batch, -1), 0
+        results: list[torch.Tensor | None] = []
+        for shape in ctx.shapes:
+            if shape is None:
+                results.append(None)
+                continue
+            own = _summed(gradient[..., start : start + shape[-1]], shape)
+            results.append(torch.from_numpy(np.ascontiguousarray(own, ctx.dtype)))
+            start += shape[-1]
+        return results[0], results[1], None, None, None
 
 
-def _like(psi: torch.Tensor) -> torch.Tensor:
-    """Memory for a state, from NumPy: on large pages where it is large."""
-    return torch.from_numpy(np.empty(psi.shape, dtype=psi.numpy().dtype))
+def _summed(gradient: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.float64]:
+    """The gradient of values from that of their broadcast copies."""
+    if gradient.shape == tuple(shape):
+        return gradient
+    extra = gradient.ndim - len(shape)
+    axes = [*range(extra), *(extra + k for k, n in enumerate(shape) if n == 1 < gradient.shape[extra + k])]
+    return gradient.sum(axis=tuple(axes), keepdims=True).reshape(shape)
 
 
 def _prepared(program: Program, observables: tuple[PauliSum, ...]) -> list[Any]:

@@ -19,7 +19,7 @@ import torch
 from bitket.algebra import PauliSum
 from bitket.quantum.circuits import ParameterError
 from bitket.quantum.simulation import adjoint, memory, native
-from bitket.quantum.simulation.program import Program
+from bitket.quantum.simulation.program import Program, leading_shape
 from bitket.quantum.simulation.rotations import RotationProgram, Turn, to_rotations
 
 __all__ = ["adjoint_values", "values_at_angles"]
@@ -43,16 +43,18 @@ def adjoint_values(
         A shape does not fit, or a value is not finite.
     """
     program.check(weights, inputs)
-    batch = torch.broadcast_shapes(*(v.shape[:-1] for v in (weights, inputs) if v is not None))
-    if program.affine is None or adjoint.suits(program, math.prod(batch)):
+    batch = leading_shape(weights, inputs)
+    if program.affine is None:
         return values_at_angles(program, program.angles(weights, inputs), observables)
+    if adjoint.suits(program, math.prod(batch)):
+        return adjoint.values_one_by_one(program, weights, inputs, observables)
     return _run(_plan(program, observables, by_angle=False), weights, inputs)
 
 
 def values_at_angles(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
     """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
     if adjoint.suits(program, math.prod(angles.shape[:-1])):
-        return adjoint.values_one_by_one(program, angles, observables)
+        return adjoint.values_one_by_one(program, None, angles, observables, by_angle=True)
     return _run(_plan(program, observables, by_angle=True), None, angles)
 
 
@@ -74,25 +76,6 @@ def _run(plan: _Plan, weights: torch.Tensor | None, inputs: torch.Tensor | None)
     return values if len(batch) == 1 else values.reshape(*batch, plan.num_targets)
 
 
-class _Lease:
-    """Memory for the states of one call, given to the next one when the graph that needs it is gone: fresh pages cost more than a
-    small circuit."""
-
-    spare: list[tuple[torch.Tensor, int]] = []  # noqa: RUF012 (shared by all on purpose)
-    most = 1 << 26
-    """Larger memory, in bytes, goes back to the system. Here and not in the module, whose names are gone when the last lease ends."""
-
-    def __init__(self, num_bytes: int) -> None:
-        self.memory, self.size = self.spare.pop() if self.spare else (torch.empty(0), 0)
-        if self.size < num_bytes:
-            self.memory, self.size = torch.empty(num_bytes, dtype=torch.uint8), num_bytes
-        self.address = self.memory.data_ptr()
-
-    def __del__(self) -> None:
-        if self.size <= self.most and not self.spare:
-            self.spare.append((self.memory, self.size))
-
-
 class _Batched(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -106,7 +89,7 @@ class _Batched(torch.autograd.Function):
         if any(ctx.needs_input_grad):
             num_bytes = -(-count // lanes) * lanes * (2 * item << plan.num_qubits)
             memory.require(1.1 * num_bytes, f"states of {plan.num_qubits} qubits for {count} samples")
-            lease = _Lease(num_bytes)
+            lease = memory.Lease(num_bytes)
         memory.require(
             native.threads() * lanes * 4.2 * (item << plan.num_qubits), f"states of {plan.num_qubits} qubits"
         )

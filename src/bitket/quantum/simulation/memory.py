@@ -1,16 +1,20 @@
-"""Refuses what does not fit, before anything is allocated."""
+"""Refuses what does not fit, before anything is allocated, and keeps memory for the next call."""
 
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bitket.errors import NotEnoughMemory
 
-__all__ = ["ADJOINT", "STATE", "available_bytes", "require"]
+__all__ = ["ADJOINT", "STATE", "Lease", "available_bytes", "require"]
 
 # What is taken at most, over the size of the state (a test measures it): states, probabilities and samples; values with a gradient.
 STATE, ADJOINT = 1.1, 2.1
+_LINE = 64  # bytes that the processor loads at once
 
 
 def available_bytes() -> int | None:
@@ -44,6 +48,26 @@ def require(num_bytes: float, what: str) -> None:
     there = available_bytes()
     if there is not None and num_bytes > there:
         raise NotEnoughMemory(f"{what} needs {_readable(num_bytes)}, but {_readable(there)} of memory are available")
+
+
+class Lease:
+    """Memory for the states of one call, given to the next one when the graph that needs it is gone: fresh pages cost more than a
+    small circuit."""
+
+    spare: list[tuple[NDArray[np.uint8], int]] = []  # noqa: RUF012 (shared by all on purpose)
+    most = 1 << 26
+    """Larger memory, in bytes, goes back to the system. Here and not in the module, whose names are gone when the last lease ends."""
+
+    def __init__(self, num_bytes: int) -> None:
+        self.memory, self.size = self.spare.pop() if self.spare else (np.empty(0, np.uint8), 0)
+        if self.size < num_bytes:
+            # NumPy's: large memory then lies on large pages.
+            self.memory, self.size = np.empty(num_bytes + _LINE, np.uint8), num_bytes
+        self.address = -(-self.memory.ctypes.data // _LINE) * _LINE
+
+    def __del__(self) -> None:
+        if self.size <= self.most and not self.spare:
+            self.spare.append((self.memory, self.size))
 
 
 def _readable(num_bytes: float) -> str:

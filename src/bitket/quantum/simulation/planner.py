@@ -7,6 +7,7 @@ which commutes with all it overtakes. Controls and phases need no place in the t
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from bitket.quantum.simulation import native
 from bitket.quantum.simulation.program import PauliRotation, Program, Unitary
 
-__all__ = ["fits", "num_stages", "prepare", "run_native", "state_plan", "takes"]
+__all__ = ["fits", "num_stages", "prepare", "prepare_at", "run_native", "state_plan", "takes"]
 
 _TILE = {torch.complex64: 14, torch.complex128: 13}  # qubits: 128 KiB of amplitudes, in the second cache
 _CLOSE = {torch.complex64: 5, torch.complex128: 4}  # lowest qubits, always in the tile: 256 bytes
@@ -57,6 +58,13 @@ def prepare(program: Program, angles: torch.Tensor, kind: torch.dtype) -> torch.
     # Not torch's zeros: here the system gives zeroed pages, large ones for large states, and untouched ones cost nothing.
     state = torch.from_numpy(np.zeros(shape, dtype=np.complex64 if kind == torch.complex64 else np.complex128))
     return _run(program, state, angles, fresh=True)
+
+
+def prepare_at(program: Program, angles: NDArray[np.float64], kind: torch.dtype, address: int) -> None:
+    """The state that a program makes of |0...0> for the angles ``[S]``, in memory of one's own."""
+    native.threads()
+    ctypes.memset(address, 0, kind.itemsize << program.num_qubits)
+    state_plan(program, kind).run(angles.ctypes.data, address, True)
 
 
 def run_native(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:

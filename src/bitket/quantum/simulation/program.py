@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Channel", "Measure", "Noise", "PauliRotation", "Program", "Reset", "Unitary", "lower"]
+__all__ = ["Channel", "Measure", "Noise", "PauliRotation", "Program", "Reset", "Unitary", "leading_shape", "lower"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +167,16 @@ class Program:
         lookup = {p: values[..., k] for k, p in enumerate(self.weights + self.inputs)}
         columns = [torch.as_tensor(s.evaluate(lookup)).expand(shape) for s in self.slots]
         return torch.stack(columns, dim=-1) if columns else values.new_zeros((*shape, 0))
+
+
+def leading_shape(weights: torch.Tensor | None, inputs: torch.Tensor | None) -> torch.Size:
+    """Common shape of all axes but the last; torch's own function for it takes as long as a small circuit."""
+    import torch
+
+    shapes = [v.shape[:-1] for v in (weights, inputs) if v is not None]
+    if not shapes or all(s == shapes[0] for s in shapes):
+        return shapes[0] if shapes else torch.Size()
+    return torch.broadcast_shapes(*shapes)
 
 
 def lower(circuit: Circuit, noise: Noise | None = None) -> Program:

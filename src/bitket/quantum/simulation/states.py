@@ -85,7 +85,7 @@ def statevector(
     weights, inputs
         ``[..., number of weights]`` and ``[..., number of inputs]``; leading shapes broadcast.
     initial
-        State to start from, ``[..., 2^n]``; by default |0...0>.
+        State to start from, ``[..., 2^n]``, of norm 1; by default |0...0>.
     dtype
         Real precision, ``torch.float64`` or ``torch.float32``.
 
@@ -110,6 +110,9 @@ def statevector(
         initial = torch.as_tensor(initial, device=device)
         if initial.ndim == 0 or initial.shape[-1] != 1 << n:
             raise InvalidInput(f"initial state of shape {tuple(initial.shape)}: the last axis must be {1 << n}")
+        norms = torch.linalg.vector_norm(initial.detach().to(kind), dim=-1)
+        if not bool((abs(norms - 1) < 1e-4).all()):  # also where it is not a number
+            raise InvalidInput("initial state: its norm must be 1 (a relative error of 1e-4 is let pass)")
         batch = tuple(torch.broadcast_shapes(batch, initial.shape[:-1]))
     count = 1
     for b in batch:

@@ -203,8 +203,10 @@ double pauli_sum(int n, const StateTerm* terms, size_t count, const T* psi, T* l
     std::vector<TermGroup> groups;
     Registers<V> signs;  // [term][parity][register]
     signs.grow(4 * count + 1);
+    std::vector<uint64_t> rows_odd(count);  // for each row of a chunk that starts at 0, the parity
     for (size_t t = 0; t < count; ++t) {
         const StateTerm& term = terms[t];
+        for (uint64_t r = 0; r < 64; ++r) rows_odd[t] |= static_cast<uint64_t>(parity(term.z / L & r)) << r;
         if (groups.empty() || groups.back().x != term.x || groups.back().imaginary != term.imaginary)
             groups.push_back({term.x, term.imaginary, 0});
         groups.back().end = t + 1;
@@ -232,18 +234,31 @@ double pauli_sum(int n, const StateTerm* terms, size_t count, const T* psi, T* l
                 I index{};
                 for (int l = 0; l < L; ++l) index[l] = (l ^ int(2 * (g.x & (H - 1)))) ^ int(g.imaginary);
                 const uint64_t other = g.x & H ? 1 : 0, row_x = g.x / L;
-                for (uint64_t r = 0; r < chunk; ++r) {
-                    const uint64_t row = start + r;
-                    const V* first = &signs[4 * t + 2 * parity(terms[t].z & row * L)];
-                    V low = first[0], high = first[1];
-                    for (size_t m = t + 1; m < g.end; ++m) {
-                        const V* more = &signs[4 * m + 2 * parity(terms[m].z & row * L)];
-                        low += more[0]; high += more[1];
+                const V* table = &signs[4 * t];
+                const size_t count = g.end - t;
+                const T *from_low = psi + other * L, *from_high = psi + (1 - other) * L;
+                if (count == 1) {
+                    uint64_t odd = rows_odd[t] ^ (parity(terms[t].z / L & start) ? ~uint64_t{0} : 0);
+                    for (uint64_t r = 0; r < chunk; ++r, odd >>= 1) {
+                        const V* first = table + 2 * (odd & 1);
+                        const uint64_t at = 2 * L * ((start + r) ^ row_x);
+                        V x, y;
+                        std::memcpy(&x, from_low + at, sizeof x);
+                        std::memcpy(&y, from_high + at, sizeof y);
+                        out[2 * r] += first[0] * __builtin_shuffle(x, index);
+                        out[2 * r + 1] += first[1] * __builtin_shuffle(y, index);
                     }
-                    const T* from = psi + 2 * L * (row ^ row_x);
+                }
+                else for (uint64_t r = 0; r < chunk; ++r) {
+                    const uint64_t row = start + r;
+                    V low{}, high{};
+                    for (size_t m = 0; m < count; ++m) {
+                        const V* next = table + 4 * m + 2 * parity(terms[t + m].z / L & row);
+                        low += next[0]; high += next[1];
+                    }
                     V x, y;
-                    std::memcpy(&x, from + other * L, sizeof x);
-                    std::memcpy(&y, from + (1 - other) * L, sizeof y);
+                    std::memcpy(&x, from_low + 2 * L * (row ^ row_x), sizeof x);
+                    std::memcpy(&y, from_high + 2 * L * (row ^ row_x), sizeof y);
                     out[2 * r] += low * __builtin_shuffle(x, index);
                     out[2 * r + 1] += high * __builtin_shuffle(y, index);
                 }
