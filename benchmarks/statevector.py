@@ -191,7 +191,7 @@ def row(kind: str, n: int, precision: str, runs: dict[str, Run], rate: float, st
         for name, call in runs.items():
             theirs = np.asarray(call()).reshape(-1)
             deviation = max(deviation, float(np.abs(theirs - reference).max())) if name != "bitket" else deviation
-    times = interleaved(runs, 15 if n < 18 else 5 if n < 24 else 1)
+    times = interleaved(runs, 15 if n < 18 else 5 if n < 22 else 1)
     ours = times.pop("bitket")
     out: dict[str, Any] = {"circuit": kind, "qubits": n, "precision": precision, "bitket ms": 1e3 * ours}
     out |= {f"{name} / bitket": t / ours for name, t in times.items()}
