@@ -70,7 +70,7 @@ def test_own_files(bitket, tmp_path, kind):
         (("He9",), "neither a molecule"),
         (("ZZ - Q",), "neither a molecule"),
         (("nothere.xyz",), "cannot be read"),
-        (("H2", "--ansatz", "foo"), "adapt, efficient-su2"),
+        (("H2", "--ansatz", "foo"), "adapt, search, efficient-su2"),
         (("H2", "--mitigate", "foo"), "linear, polynomial"),
         (("H2", "--measure", "foo"), "shadows, biased"),
         (("H2", "--active", "3"), "two numbers"),
@@ -107,3 +107,10 @@ def test_operators_that_are_not_hermitian(bitket, tmp_path):
     status, _, err = bitket("groundstate", tmp_path / "bad.json", "--out", tmp_path / "runs")
     assert (status, err.count("\n")) == (2, 1)
     assert "not Hermitian" in err
+
+
+def test_a_searched_circuit(bitket, tmp_path):
+    out = found(bitket, tmp_path, "H2", "--ansatz", "search", "--episodes", 60)
+    assert out["energies"]["ansatz"]["value"] == pytest.approx(out["energies"]["exact"]["value"], abs=1.6e-3)
+    again = found(bitket, tmp_path, "H2", "--ansatz", "search", "--episodes", 60)
+    assert again["circuit"] == out["circuit"]

@@ -48,9 +48,14 @@ def groundstate(
     mapping: Annotated[str, typer.Option(help="jordan_wigner, parity (two qubits less) or bravyi_kitaev.")] = "parity",
     frozen_core: Annotated[bool, typer.Option("--frozen-core", help="Keep inner shells doubly occupied.")] = False,
     active: Annotated[str, typer.Option(metavar="E,O", help="Active space: electrons, orbitals.")] = "",
-    ansatz: Annotated[str, typer.Option(help="adapt (grown), efficient-su2 or real-amplitudes.")] = "adapt",
+    ansatz: Annotated[
+        str, typer.Option(help="adapt (grown), search (built by a learning agent), efficient-su2 or real-amplitudes.")
+    ] = "adapt",
     layers: Annotated[int, typer.Option(min=1, help="Layers of an ansatz that is not grown.")] = 2,
-    largest: Annotated[int, typer.Option(min=1, help="Most rotations of a grown ansatz.")] = 100,
+    largest: Annotated[
+        int, typer.Option(min=1, help="Most rotations of a grown ansatz, most gates of a search.")
+    ] = 100,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes of a search.")] = 300,
     device: Annotated[str, typer.Option(metavar="NAME|FILE", help="Also run on this device's calibration.")] = "",
     mitigate: Annotated[
         str, typer.Option(help="Extrapolation to zero noise: linear, polynomial, richardson or exponential.")
@@ -121,6 +126,7 @@ def groundstate(
             reference=reference,
             layers=layers,
             largest=largest,
+            episodes=episodes,
             generator=generator,
             progress=None if as_json else progress,
         )

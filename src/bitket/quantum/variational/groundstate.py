@@ -10,6 +10,7 @@ import torch
 
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
+from bitket.learning.ddqn import DoubleDQNSettings
 from bitket.quantum.circuits import Circuit, decompose, efficient_su2, real_amplitudes
 from bitket.quantum.noise import NoiseModel
 from bitket.quantum.variational.adapt import adapt_vqe
@@ -27,7 +28,7 @@ from bitket.quantum.variational.vqe import VQE
 
 __all__ = ["ANSATZE", "EXTRAPOLATORS", "FittedState", "fit_state", "mitigated_energy"]
 
-ANSATZE = ("adapt", "efficient-su2", "real-amplitudes")
+ANSATZE = ("adapt", "search", "efficient-su2", "real-amplitudes")
 EXTRAPOLATORS: dict[str, Callable[[float], Extrapolator]] = {
     "linear": lambda _: Linear(),
     "polynomial": lambda _: Polynomial(2),
@@ -56,6 +57,7 @@ def fit_state(
     starts: int = 4,
     largest: int = 100,
     tolerance: float = 1e-3,
+    episodes: int = 300,
     generator: np.random.Generator,
     progress: Callable[[int, float, float], None] | None = None,
 ) -> FittedState:
@@ -64,10 +66,10 @@ def fit_state(
     Parameters
     ----------
     ansatz
-        ``"adapt"`` grows its circuit from ``reference`` (see `adapt_vqe`); the others have fixed ``layers`` and take the best of
-        ``starts`` random starts.
+        ``"adapt"`` grows its circuit from ``reference`` (see `adapt_vqe`); ``"search"`` lets an agent build one gate by gate from all
+        zeros (see `ArchitectureSearch`) in ``episodes``; the others have fixed ``layers`` and take the best of ``starts`` random starts.
     largest, tolerance
-        Of ``"adapt"``: most rotations, and the slope below which it stops.
+        Of ``"adapt"``: most rotations, and the slope below which it stops; of ``"search"``: most gates.
     progress
         Called with the step, the energy, and the steepest slope (not known for fixed circuits).
     """
@@ -76,6 +78,8 @@ def fit_state(
         return FittedState(grown.circuit.bind(grown.weights.tolist()), grown.energy, grown.energies, grown.converged)
     if ansatz not in ANSATZE:
         raise InvalidInput(f"ansatz {ansatz!r}: {', '.join(ANSATZE)} are known")
+    if ansatz == "search":
+        return _searched(operator, largest, episodes, int(generator.integers(2**31)), progress)
     circuit = (efficient_su2 if ansatz == "efficient-su2" else real_amplitudes)(operator.num_qubits, layers)
     best, history = None, []
     for start in range(starts):
@@ -87,6 +91,35 @@ def fit_state(
             progress(start + 1, float(best.fun), float("nan"))
     assert best is not None
     return FittedState(circuit.bind(best.x.tolist()), float(best.fun), tuple(history), True)
+
+
+def _searched(
+    operator: PauliSum, largest: int, episodes: int, seed: int, progress: Callable[[int, float, float], None] | None
+) -> FittedState:
+    """The first threshold is the error of the empty circuit; jumps of the threshold do the rest."""
+    from bitket.quantum.variational.search import AngleSearch, ArchitectureSearch, Episode, SearchSettings, lower_bound
+
+    angles = AngleSearch(operator)
+    room = angles.energy([], np.zeros(0)) - lower_bound(operator)
+    if room <= 0:  # the empty circuit has the least energy there can be
+        return FittedState(Circuit(operator.num_qubits), angles.energy([], np.zeros(0)), (), True)
+    # Discounted by 200 over the longest episode, a policy of the source; other settings are those of its quickest problems.
+    most = min(largest, 10 * operator.num_qubits)
+    agent = DoubleDQNSettings(
+        gamma=round(0.005 ** (1 / most), 3), learning_rate=1e-3, batch=128, epsilon_decay=0.999, target_every=100
+    )
+    settings = SearchSettings(most, room, greedy_every=25, successes=5, agent=agent)
+    search = ArchitectureSearch(angles, settings, seed)
+    history: list[float] = []
+
+    def keep(done: int, episode: Episode) -> None:
+        assert search.best is not None
+        history.append(search.best.energy)
+        if progress is not None:
+            progress(done, search.best.energy, float("nan"))
+
+    found = search.run(episodes, keep)
+    return FittedState(found.circuit, found.energy, tuple(history), True)
 
 
 def mitigated_energy(
