@@ -435,14 +435,13 @@ def _figure(run: Run, curves: Mapping[str, list[float]]) -> None:
     import numpy as np
 
     figure, axes = run.subplots(width=7.5, height=4.2)
+    floor = 1e-7  # errors below are of the arithmetic
     for problem, errors in curves.items():
-        least = np.minimum.accumulate(np.maximum(errors, 1e-10))
-        line = axes.plot(np.arange(1, len(errors) + 1), least, label=problem, zorder=3)[0]
-        axes.plot(
-            np.arange(1, len(errors) + 1), np.maximum(errors, 1e-10), ".", ms=2, alpha=0.25, color=line.get_color()
-        )
+        episodes, shown = np.arange(1, len(errors) + 1), np.maximum(errors, floor)
+        line = axes.plot(episodes, np.minimum.accumulate(shown), label=problem, zorder=3)[0]
+        axes.plot(episodes, shown, ".", ms=2, alpha=0.25, color=line.get_color())
     axes.axhline(CHEMICAL_ACCURACY, color="0.4", ls="--", lw=1)
-    axes.annotate("chemical accuracy", (1, CHEMICAL_ACCURACY * 1.2), color="0.3", fontsize=8)
-    axes.set(yscale="log", xlabel="episode", ylabel="error (hartree)", xlim=(1, None))
+    axes.annotate("chemical accuracy", (1.1, CHEMICAL_ACCURACY * 0.55), color="0.3", fontsize=8)
+    axes.set(xscale="log", yscale="log", xlabel="episode", ylabel="error (hartree), 1e-7 or less", xlim=(1, None))
     axes.legend(frameon=False)
     run.figure("training", figure, "Least error of each episode (dots) and so far (line), seed 0")
