@@ -109,7 +109,7 @@ class QasmCorpus:
 
         def made(family: str, n: int) -> str:
             generator = import_module(f"mqt.bench.benchmarks.{family}").create_circuit
-            seeded = {"seed": _SEED} if "seed" in inspect.signature(generator).parameters else {}
+            seeded: dict[str, Any] = {"seed": _SEED} if "seed" in inspect.signature(generator).parameters else {}
             before = random.getstate()  # some generators seed Python's own
             try:
                 circuit = get_benchmark_alg(family, n, **seeded)

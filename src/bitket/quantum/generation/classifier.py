@@ -77,12 +77,12 @@ class RealismClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        width: int = 128,
+        width: int = 64,
         layers: int = 2,
         context: int = 256,
-        epochs: int = 6,
-        batch_size: int = 16,
-        learning_rate: float = 5e-4,
+        epochs: int = 10,
+        batch_size: int = 8,
+        learning_rate: float = 2e-3,
         seed: int = 0,
         checkpoint: Path | None = None,
     ) -> None:
