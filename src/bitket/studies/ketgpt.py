@@ -55,15 +55,15 @@ class Config:
         ),
         *("vqe_real_amp", "vqe_su2", "vqe_two_local", "wstate"),
     )
-    largest: Annotated[int, Ge(4)] = 20
+    largest: Annotated[int, Ge(4)] = 24
     """Qubits of the largest circuits; sizes begin at 2."""
     context: Annotated[int, Ge(16)] = 512
     """Positions of the network; files of so many lines or more are left out."""
     width: Annotated[int, Ge(1)] = 256
     layers: Annotated[int, Ge(1)] = 3
     heads: Annotated[int, Ge(1)] = 4
-    epochs: Annotated[int, Ge(1)] = 20
-    batch: Annotated[int, Ge(1)] = 4
+    epochs: Annotated[int, Ge(1)] = 14
+    batch: Annotated[int, Ge(1)] = 8
     learning_rate: Annotated[float, Gt(0)] = 1e-3
     held_out: Annotated[float, Gt(0), Lt(1)] = 0.1
     """Share of files that the generator never sees."""
@@ -96,6 +96,7 @@ SCALES = {
         width=64,
         layers=2,
         epochs=20,
+        batch=4,
         learning_rate=2e-3,
         samples=60,
         classifier_width=32,

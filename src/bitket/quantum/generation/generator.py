@@ -228,8 +228,11 @@ class CircuitGPT:
             How many.
         generator
             Source of randomness, on the CPU.
-        n_qubits, max_lines
-            Qubits and most lines of each file; without them those of a training file, drawn anew for each.
+        n_qubits
+            Of each file; without it those of a training file, drawn anew for each.
+        max_lines
+            Most lines of each file. Without it files go on until the end token or the end of the context; under the constraint
+            ``"paper"`` as there: at most as many lines as the training file whose number of qubits was drawn.
         top_k, temperature, no_repeat_ngram
             See `Sampling`.
         constraint
@@ -250,7 +253,7 @@ class CircuitGPT:
                 "allowed"
             )
         rules, settings = Rules(self.tokenizer, constraint), Sampling(top_k, temperature, no_repeat_ngram)
-        qubits, lines = self._drawn_sizes(count, n_qubits, max_lines, generator)
+        qubits, lines = self._drawn_sizes(count, n_qubits, max_lines, constraint == "paper", generator)
         begins = self.tokenizer.begins_line()
         out: list[str] = []
         for start in range(0, count, batch):
@@ -284,7 +287,12 @@ class CircuitGPT:
         return ", ".join(map(str, known))
 
     def _drawn_sizes(
-        self, count: int, n_qubits: int | None, max_lines: int | None, generator: torch.Generator
+        self,
+        count: int,
+        n_qubits: int | None,
+        max_lines: int | None,
+        drawn_lines: bool,
+        generator: torch.Generator,
     ) -> tuple[list[int], list[int]]:
         context = self.config.context
         if n_qubits is not None and n_qubits > max(self.sizes[:, 0].tolist(), default=0):
@@ -304,7 +312,9 @@ class CircuitGPT:
             raise InvalidInput("no training file has a register 'qreg q[n];', which a new file begins with")
         drawn = [usable[k] for k in torch.randint(len(usable), (count,), generator=generator).tolist()]
         qubits = [n for n, _ in drawn]
-        lines = [min(max(k, 4), context - 1) for _, k in drawn] if max_lines is None else [max_lines] * count
+        if max_lines is not None:
+            return qubits, [max_lines] * count
+        lines = [min(max(k, 4), context - 1) if drawn_lines else context - 1 for _, k in drawn]
         return qubits, lines
 
     # -- files -----------------------------------------------------------------------------------------------------------
