@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bitket.data.angles import angle_pipeline
+    from bitket.data.circuits import QasmCorpus
     from bitket.data.files import read_images, read_table
     from bitket.data.registry import CATALOGUE, Dataset, describe, load
     from bitket.data.rows import Images, Table, Texts
@@ -15,6 +16,7 @@ __all__ = [
     "CATALOGUE",
     "Dataset",
     "Images",
+    "QasmCorpus",
     "Table",
     "TextFeatures",
     "Texts",
@@ -30,6 +32,7 @@ _HOMES = {
     "CATALOGUE": "registry",
     "Dataset": "registry",
     "Images": "rows",
+    "QasmCorpus": "circuits",
     "Table": "rows",
     "TextFeatures": "text_features",
     "Texts": "rows",
