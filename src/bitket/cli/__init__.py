@@ -11,7 +11,7 @@ import sys
 import typer
 
 from bitket import __version__
-from bitket.cli import catalogue, groundstate, reproduce, run, simulate
+from bitket.cli import catalogue, groundstate, reproduce, run, sentence, simulate
 from bitket.errors import BitketError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ run.register(app)
 reproduce.register(app)
 simulate.register(app)
 groundstate.register(app)
+sentence.register(app)
 
 
 def _version(asked: bool) -> None:

@@ -119,7 +119,7 @@ class Diagram:
         return Diagram(self.cod, self.dom, layers)
 
     @property
-    def l(self) -> Diagram:
+    def l(self) -> Diagram:  # noqa: E743 (the field writes it so)
         """Turned by half a circle to the left: ``cod.l -> dom.l``."""
         layers = [Layer(k.right.l, k.box.l, k.left.l) for k in reversed(self.layers)]
         return Diagram(self.cod.l, self.dom.l, layers)
@@ -269,7 +269,7 @@ class Box(Diagram):
         return self._turned(self.cod, self.dom, self.z, not self.adjoint)
 
     @property
-    def l(self) -> Box:
+    def l(self) -> Box:  # noqa: E743 (the field writes it so)
         """Turned to the left."""
         return self._turned(self.cod.l, self.dom.l, self.z - 1, self.adjoint)
 
@@ -340,7 +340,7 @@ class Cup(Box):
         return Cap(self.dom[0], self.dom[1], strict=False)
 
     @property
-    def l(self) -> Box:
+    def l(self) -> Box:  # noqa: E743 (the field writes it so)
         """A cap."""
         return Cap(self.dom[1].l, self.dom[0].l)
 
@@ -368,7 +368,7 @@ class Cap(Box):
         return Spider(self.cod, Ty())
 
     @property
-    def l(self) -> Box:
+    def l(self) -> Box:  # noqa: E743 (the field writes it so)
         """A cup."""
         return self._cup(self.cod.l)
 

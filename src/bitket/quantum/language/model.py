@@ -31,9 +31,7 @@ _DENSITY = 1 << 22  # entries of density matrices held at a time
 
 def paper_spsa(iterations: int = 2000) -> SPSA:
     """SPSA as in Lorenz et al. 2021: A = 0.01 iterations, c = 0.1, weights kept in [0, 1], first steps of 0.005."""
-    return SPSA(
-        iterations, c=0.1, stability=max(1.0, 0.01 * iterations), first_step=0.005, calibration=100, bounds=(0.0, 1.0)
-    )
+    return SPSA(iterations, c=0.1, stability=0.01 * iterations, first_step=0.005, calibration=100, bounds=(0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -238,7 +236,7 @@ class SentenceModel:
         def slope(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             weights = torch.tensor(x, requires_grad=True)
             loss = self._loss(prepared, targets, weights)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             assert weights.grad is not None
             return float(loss.detach()), weights.grad.numpy()
 

@@ -114,12 +114,11 @@ def wire_determiners(diagram: Diagram, words: Collection[str] = DETERMINERS) -> 
 
 def _cup_ends(diagram: Diagram) -> dict[int, dict[int, tuple[int, int]]]:
     """For each state (word or spider without inputs) and each of its legs in a cup: the box at the other end, and the leg's side."""
-    states = {
+    found: dict[int, dict[int, tuple[int, int]]] = {
         k: {}
         for k, layer in enumerate(diagram.layers)
         if not layer.box.dom and (isinstance(layer.box, Spider) or _plain(layer.box))
     }
-    found: dict[int, dict[int, tuple[int, int]]] = states
     for layer, sources in zip(diagram.layers, diagram.wiring()[0], strict=True):
         if isinstance(layer.box, Cup):
             for side, (k, port) in enumerate(sources):

@@ -84,7 +84,7 @@ class Ty:
         return cls.of(simples)
 
     @property
-    def l(self) -> Ty:
+    def l(self) -> Ty:  # noqa: E743 (the field writes it so)
         """Left adjoint."""
         return Ty.of(Simple(t.name, t.z - 1) for t in reversed(self.simples))
 
