@@ -129,11 +129,12 @@ CLAIMS = (
 def run(config: Config, run: Run) -> Mapping[str, float]:
     """Compile, train, read out."""
     metrics: dict[str, float] = dict(run.step("rewriting", partial(_rewriting, run)))
-    mc = [run.step(f"mc {k}", partial(_mc, config, run, k)) for k in run.progress(config.mc_runs, "MC, Adam")]
+    mc = [run.step(f"mc {k}", partial(_mc, config, run, k)) for k in run.progress(range(config.mc_runs), "MC, Adam")]
     spsa = [
-        run.step(f"spsa {k}", partial(_spsa_run, config, run, k)) for k in run.progress(config.spsa_runs, "MC, SPSA")
+        run.step(f"spsa {k}", partial(_spsa_run, config, run, k))
+        for k in run.progress(range(config.spsa_runs), "MC, SPSA")
     ]
-    rp = [run.step(f"rp {k}", partial(_rp, config, run, k)) for k in run.progress(config.rp_runs, "RP")]
+    rp = [run.step(f"rp {k}", partial(_rp, config, run, k)) for k in run.progress(range(config.rp_runs), "RP")]
     import numpy as np
 
     for name, rows in (("mc", mc), ("mc/spsa", spsa), ("rp", rp)):
@@ -281,9 +282,11 @@ def _spsa_run(config: Config, run: Run, k: int) -> dict[str, Any]:
 
     seed = _seed(run, f"mc {k}")
     parts = _mc_parts(seed)
-    model = SentenceModel(CircuitFunctor(IQPAnsatz()), paper_spsa(config.spsa_iterations), seed=seed)
-    model.fit(*parts["train"], extra=[*parts["dev"][0], *parts["test"][0]])
-    errors = {f"{name}_error": 1 - model.score(*parts[name]) for name in parts}
+    model, extra = SentenceModel(CircuitFunctor(IQPAnsatz()), seed=seed), [*parts["dev"][0], *parts["test"][0]]
+    gain = model.initialise([*parts["train"][0], *extra]).spsa_gain(*parts["train"], config.spsa_iterations)
+    model.optimiser = paper_spsa(gain, config.spsa_iterations)
+    model.fit(*parts["train"], extra=extra)
+    errors = {f"{name}_error": 1 - model.score(*parts[name]) for name in parts} | {"gain": gain}
     run.log(task="mc, spsa", run=k, loss=model.history_[-1], **errors)
     return errors | {"history": model.history_}
 

@@ -27,6 +27,7 @@ from bitket.quantum.language import (
     word_sequence,
 )
 from bitket.quantum.language.datasets import all_mc_sentences
+from bitket.quantum.language.model import paper_spsa
 from bitket.quantum.noise import NoiseModel
 from bitket.quantum.simulation import statevector
 
@@ -154,6 +155,17 @@ def test_forty_weights_and_training():
     assert model.loss(a, labels) == pytest.approx(model.history_[-1], abs=0.01)
     again = SentenceModel(CircuitFunctor(IQPAnsatz()), seed=1).fit(a, labels, extra=b)
     assert np.array_equal(again.weights_, model.weights_)
+
+
+def test_spsa_lowers_the_loss():
+    train, labels = mc_dataset(1).part("train")
+    a = [remove_cups(PARSER.parse(x)) for x in train]
+    model = SentenceModel(CircuitFunctor(IQPAnsatz()), seed=1).initialise(a)
+    before = model.loss(a, labels)
+    model.optimiser = paper_spsa(model.spsa_gain(a, labels, 300, 100), 300)
+    model.fit(a, labels)
+    assert model.loss(a, labels) < before
+    assert 0 <= model.weights_.min() <= model.weights_.max() <= 1
 
 
 def test_shots_lie_within_five_standard_errors_and_no_shot_is_a_tie():

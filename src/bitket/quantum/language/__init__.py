@@ -27,6 +27,7 @@ from bitket.quantum.language.types import Ty
 
 if TYPE_CHECKING:
     from bitket.quantum.language.model import SentenceModel
+    from bitket.quantum.language.question_answering import QuestionAnswering
 
 __all__ = [
     "Box",
@@ -39,6 +40,7 @@ __all__ = [
     "Lexicon",
     "ParseError",
     "PregroupParser",
+    "QuestionAnswering",
     "SentenceCircuit",
     "SentenceModel",
     "Sim14Ansatz",
@@ -69,4 +71,8 @@ def __getattr__(name: str) -> Any:
         from bitket.quantum.language.model import SentenceModel
 
         return SentenceModel
+    if name == "QuestionAnswering":
+        from bitket.quantum.language.question_answering import QuestionAnswering
+
+        return QuestionAnswering
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
