@@ -55,6 +55,9 @@ def test_training_on_own_sentences(capsys, tmp_path):
         (["man cooks meal", "--lexicon", "none.json"], "not a readable JSON file"),
         (["man cooks meal", "--train", "none.txt"], "none.txt: the file cannot be read"),
         (["man cooks meal", "--target", "q.x"], "not a simple type"),
+        (["man cooks meal", "--target", "1"], "a type that is not the unit"),
+        (["man cooks meal", "--target", "q"], "does not reduce to q"),
+        ([""], "the sentence is empty"),
     ],
 )
 def test_errors_are_one_line(arguments, message, capsys):

@@ -63,6 +63,8 @@ def sentence(
 
         sentences, labels, tagged = read_sentences(train)
         words = words | tagged
+    if not len(ty):
+        raise InvalidInput(f"--target {target}: a type that is not the unit is needed, such as s or n")
     parser = PregroupParser(words)
     functor = CircuitFunctor(IQPAnsatz(layers=layers))
 
@@ -97,7 +99,7 @@ def sentence(
     else:
         model.initialise([diagram])
     out["weights"] = {p.name: model.save_weights()[p.name] for p in compiled.circuit.weights}
-    out["success_probability"] = float(model.success_probability([diagram])[0]) if compiled.outputs else None
+    out["success_probability"] = float(model.success_probability([diagram])[0])
     if figure is not None:
         from bitket.runs.figures import encoded
 

@@ -283,7 +283,8 @@ def _spsa_run(config: Config, run: Run, k: int) -> dict[str, Any]:
     seed = _seed(run, f"mc {k}")
     parts = _mc_parts(seed)
     model, extra = SentenceModel(CircuitFunctor(IQPAnsatz()), seed=seed), [*parts["dev"][0], *parts["test"][0]]
-    gain = model.initialise([*parts["train"][0], *extra]).spsa_gain(*parts["train"], iterations=config.spsa_iterations)
+    texts, labels = parts["train"]
+    gain = model.initialise([*texts, *extra]).spsa_gain(texts, labels, config.spsa_iterations)
     model.optimiser = paper_spsa(gain, config.spsa_iterations)
     model.fit(*parts["train"], extra=extra)
     errors = {f"{name}_error": 1 - model.score(*parts[name]) for name in parts} | {"gain": gain}
