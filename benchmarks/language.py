@@ -44,7 +44,7 @@ def _peer() -> Any:
     import warnings
 
     warnings.simplefilter("ignore")
-    from lambeq import AtomicType, NumpyModel
+    from lambeq import AtomicType, NumpyModel, RemoveCupsRewriter
     from lambeq import IQPAnsatz as TheirAnsatz
     from lambeq.backend.grammar import Cup, Id, Word
 
@@ -55,15 +55,12 @@ def _peer() -> Any:
 
     def diagram(text: str) -> Any:
         words = Id().tensor(*(Word(w, types[str(lexicon[w][0])]) for w in text.split()))
-        nouns = {3: [Cup(n, n.r) @ s @ Cup(n.l, n)]}
         parts = [str(lexicon[w][0]) for w in text.split()]
         if len(parts) == 3:
-            return words >> nouns[3][0]
+            return words >> Cup(n, n.r) @ s @ Cup(n.l, n)
         if parts[0] == "n":
             return words >> Cup(n, n.r) @ s @ Cup(n.l, n) @ Cup(n.l, n)
         return words >> n @ Cup(n.l, n) @ n.r @ s @ Cup(n.l, n) >> Cup(n, n.r) @ s
-
-    from lambeq import RemoveCupsRewriter
 
     ansatz, rewriter = TheirAnsatz({n: 1, s: 1}, n_layers=1, n_single_qubit_params=3), RemoveCupsRewriter()
     circuits = [ansatz(rewriter(diagram(text))) for text in texts]

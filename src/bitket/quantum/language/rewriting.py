@@ -37,14 +37,14 @@ def remove_cups(diagram: Diagram) -> Diagram:
     sides = _cup_ends(diagram)
     neighbours: dict[int, set[int]] = {k: set() for k in sides}
     inputs, outputs = diagram.wiring()
-    for layer, (box, sources) in enumerate(zip((x.box for x in diagram.layers), inputs, strict=True)):
+    for box, sources in zip((x.box for x in diagram.layers), inputs, strict=True):
         if isinstance(box, Cup):
             a, b = sources[0][0], sources[1][0]
             if a in sides and b in sides and a != b:
                 neighbours[a].add(b)
                 neighbours[b].add(a)
         else:  # what feeds another box stays a state
-            outputs = outputs + [s for s in sources if layer >= 0]
+            outputs = outputs + sources
     colour = {k: 0 for k, _ in outputs if k in sides}
     queue = list(colour)
     for root in (*queue, *sides):
