@@ -170,7 +170,7 @@ class Diagram:
         """Without snakes, and of two neighbours that can trade places the left one first.
 
         Diagrams of one piece that differ by interchanges have the same form (Delpeuch and Vicary, arXiv:1804.07832).
-        Pieces that float free of all others may circle; they stop where twice as many swaps as the longest sort were made.
+        Pieces that float free of all others may circle: sorting stops after k³ swaps of k boxes, and their order is not unique.
         """
         out = self.remove_snakes()
         offsets, size = out.offsets, len(out.layers)
