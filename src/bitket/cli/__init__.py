@@ -11,7 +11,7 @@ import sys
 import typer
 
 from bitket import __version__
-from bitket.cli import catalogue, generate, groundstate, reproduce, run, simulate
+from bitket.cli import catalogue, generate, groundstate, reproduce, run, sentence, simulate
 from bitket.errors import BitketError
 
 __all__ = ["app", "main"]
@@ -29,6 +29,7 @@ reproduce.register(app)
 simulate.register(app)
 groundstate.register(app)
 generate.register(app)
+sentence.register(app)
 
 
 def _version(asked: bool) -> None:

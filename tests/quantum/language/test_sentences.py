@@ -1,0 +1,254 @@
+import numpy as np
+import pytest
+
+from bitket.quantum.language import (
+    CircuitFunctor,
+    IQPAnsatz,
+    PregroupParser,
+    SentenceModel,
+    Sim14Ansatz,
+    Sim15Ansatz,
+    StronglyEntanglingAnsatz,
+    TensorFunctor,
+    Ty,
+    bag_of_words,
+    bend_nouns,
+    curry,
+    mc_dataset,
+    mc_lexicon,
+    read_sentences,
+    remove_cups,
+    rp_dataset,
+    rp_lexicon,
+    wire_determiners,
+    wire_pronouns,
+    word_sequence,
+)
+from bitket.quantum.language.datasets import all_mc_sentences
+from bitket.quantum.language.model import paper_spsa
+from bitket.quantum.noise import NoiseModel
+from bitket.quantum.simulation import statevector
+
+PARSER = PregroupParser(mc_lexicon())
+N = Ty("n")
+
+
+def word_tensors(ansatz, weights):
+    """The state of each word by its own circuit, alone: the semantics that sentence circuits are held against."""
+
+    def array(box):
+        circuit = ansatz.state(CircuitFunctor.weight_name(box), ansatz.width(box.type))
+        state = statevector(circuit, [weights[p.name] for p in circuit.weights]).numpy()
+        k = circuit.num_qubits
+        return state.reshape((2,) * k).transpose()  # qubit 0 is the first leg
+
+    return TensorFunctor({"n": 2, "s": 2}, array)
+
+
+def meaning(compiled, weights):
+    return (
+        compiled.meaning([weights[p.name] for p in compiled.circuit.weights])
+        .numpy()
+        .reshape((2,) * len(compiled.outputs))
+    )
+
+
+@pytest.mark.parametrize("ansatz", [IQPAnsatz(), Sim14Ansatz(), Sim15Ansatz(), StronglyEntanglingAnsatz(layers=2)])
+def test_circuits_mean_what_tensors_mean(ansatz):
+    functor = CircuitFunctor(ansatz)
+    diagrams = [PARSER.parse(x) for x, _ in all_mc_sentences()]
+    weights = SentenceModel(functor, seed=3).initialise(diagrams).save_weights()
+    F = word_tensors(ansatz, weights)
+    for d in diagrams if isinstance(ansatz, IQPAnsatz) else diagrams[::9]:
+        expected = F(d)
+        for other in (d, bend_nouns(d), remove_cups(d), curry(d), d.normal_form()):
+            assert np.abs(F(other) - expected).max() < 1e-12
+            assert np.abs(meaning(functor(other), weights) - expected).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "actor that admires the artist",
+        "the actor that the artist admires",
+        "actor that artist that admires king admires",
+    ],
+)
+def test_pronouns_and_determiners_as_wires(phrase):
+    ansatz = IQPAnsatz(layers=2)
+    functor = CircuitFunctor(ansatz)
+    parser = PregroupParser(rp_lexicon() | {"the": "DET"})
+    for d in parser.parses(phrase, N):
+        wired = wire_pronouns(wire_determiners(d))
+        bent = remove_cups(wired)
+        weights = SentenceModel(functor).initialise([wired]).save_weights()
+        F = word_tensors(ansatz, weights)
+        expected = F(wired)
+        assert np.abs(expected).max() > 1e-3
+        assert np.abs(F(bent) - expected).max() < 1e-12
+        assert np.abs(meaning(functor(wired), weights) - expected).max() < 1e-10
+        assert np.abs(meaning(functor(bent), weights) - expected).max() < 1e-10
+        assert functor(bent).circuit.num_qubits < functor(wired).circuit.num_qubits
+
+
+def test_a_relative_clause_is_the_product_of_noun_and_verb():
+    arrays = {"actor": [1, 2], "king": [3, 5], "admires": np.arange(1.0, 9).reshape(2, 2, 2)}
+    F = TensorFunctor({"n": 2, "s": 2}, arrays)
+    parser = PregroupParser(rp_lexicon())
+    verb = np.asarray(arrays["admires"]).sum(1)
+    subject = F(wire_pronouns(parser.parse("actor that admires king", N)))
+    assert np.allclose(subject, np.array([1, 2]) * (verb @ [3, 5]))
+    assert np.allclose(F(wire_pronouns(parser.parse("actor that king admires", N))), np.array([1, 2]) * ([3, 5] @ verb))
+
+
+def test_worked_value_and_qubit_counts():
+    functor = CircuitFunctor(IQPAnsatz({N: 1, Ty("s"): 1}, layers=1, single=3))
+    naive = PARSER.parse("man prepares meal")
+    bent = bend_nouns(naive)
+    assert [functor(d).circuit.num_qubits for d in (naive, bent)] == [5, 3]
+    assert [len(functor(d).postselected) for d in (naive, bent)] == [4, 2]
+    model = SentenceModel(functor).initialise([bent])
+    values = {"man:n": (0.1, 0.2, 0.3), "meal:n": (0.4, 0.5, 0.6), "prepares:n.r·s·n.l": (0.25, 0.6)}
+    model.weights_ = np.array([values[v.split("[")[0]][int(v[-2])] for v in model.vocabulary_])
+    assert model.success_probability([bent])[0] == pytest.approx(0.5272387865, abs=1e-9)
+    assert model.predict_proba([bent])[0, 1] == pytest.approx(0.3793099, abs=1e-6)
+
+
+def test_every_mc_sentence_has_one_parse():
+    assert len({x for x, _ in all_mc_sentences()}) == 162
+    assert all(len(list(PARSER.parses(x))) == 1 for x, _ in all_mc_sentences())
+
+
+@pytest.mark.parametrize(
+    ("sentence", "message"),
+    [
+        ("cooks man meal", r"'cooks man meal' does not reduce to s: its type reduces to n.r·s·n at best"),
+        ("man eats meal", r"word 'eats' \(number 2 of 'man eats meal'\)"),
+        ("", "empty"),
+    ],
+)
+def test_parse_errors_name_the_trouble(sentence, message):
+    with pytest.raises(ValueError, match=message):
+        PARSER.parse(sentence)
+
+
+def test_long_phrases_and_ambiguity():
+    phrase = ["skillful"] * 199 + ["man"]
+    assert PARSER.parse(phrase, N).cod == N
+    several = PregroupParser({"a": "x·x.l", "b": "x", "c": ["x.r·x", "x·x.l"]})
+    found = list(several.parses("a b c", Ty("x")))
+    assert len(found) == len(set(found)) == 2
+
+
+def test_forty_weights_and_training():
+    train, labels = mc_dataset(1).part("train")
+    test, truth = mc_dataset(1).part("test")
+    a, b = ([remove_cups(PARSER.parse(x)) for x in part] for part in (train, test))
+    model = SentenceModel(CircuitFunctor(IQPAnsatz()), seed=1).fit(a, labels, extra=b)
+    assert len(model.vocabulary_) == 40
+    assert model.score(a, labels) == 1
+    assert model.score(b, truth) >= 0.9
+    assert model.loss(a, labels) == pytest.approx(model.history_[-1], abs=0.01)
+    again = SentenceModel(CircuitFunctor(IQPAnsatz()), seed=1).fit(a, labels, extra=b)
+    assert np.array_equal(again.weights_, model.weights_)
+
+
+def test_spsa_lowers_the_loss():
+    train, labels = mc_dataset(1).part("train")
+    a = [remove_cups(PARSER.parse(x)) for x in train]
+    model = SentenceModel(CircuitFunctor(IQPAnsatz()), seed=1).initialise(a)
+    before = model.loss(a, labels)
+    model.optimiser = paper_spsa(model.spsa_gain(a, labels, 300, 100), 300)
+    model.fit(a, labels)
+    assert model.loss(a, labels) < before
+    assert 0 <= model.weights_.min() <= model.weights_.max() <= 1
+
+
+def test_shots_lie_within_five_standard_errors_and_no_shot_is_a_tie():
+    every = [remove_cups(PARSER.parse(x)) for x, _ in all_mc_sentences()]
+    functor = CircuitFunctor(IQPAnsatz())
+    exact = SentenceModel(functor, seed=2).initialise(every)
+    shots = SentenceModel(functor, seed=2, shots=8192).initialise(every)
+    kept = exact.success_probability(every)
+    p = exact.predict_proba(every)[:, 1]
+    near = np.abs(shots.success_probability(every) - kept) <= 5 * np.sqrt(kept * (1 - kept) / 8192)
+    close = np.abs(shots.predict_proba(every)[:, 1] - p) <= 5 * np.sqrt(p * (1 - p) / (kept * 8192)) + 1e-9
+    assert near.mean() >= 0.99
+    assert close.mean() >= 0.99
+    once = SentenceModel(functor, seed=2, shots=1).initialise(every)
+    none = once.predict_proba(every)[:, 0] == 0.5
+    assert none.any()
+    assert (once.predict(every) == -1).any()
+
+
+def test_noise_without_strength_changes_nothing():
+    every = [remove_cups(PARSER.parse(x)) for x, _ in all_mc_sentences()[::20]]
+    functor = CircuitFunctor(IQPAnsatz())
+    exact = SentenceModel(functor).initialise(every).predict_proba(every)
+    calm = SentenceModel(functor, noise=NoiseModel.depolarizing(0.0, 0.0)).initialise(every).predict_proba(every)
+    noisy = SentenceModel(functor, noise=NoiseModel.depolarizing(0.3, 0.3)).initialise(every).predict_proba(every)
+    assert np.abs(calm - exact).max() < 1e-9
+    assert np.abs(noisy - 0.5).mean() < np.abs(exact - 0.5).mean() / 2
+
+
+def test_readers_without_grammar():
+    arrays = {"START": [1.0, 2.0], "a": [[1.0, 2.0], [3.0, 4.0]], "b": [[0.0, 1.0], [1.0, 1.0]]}
+    F = TensorFunctor({"n": 2}, arrays)
+    d = word_sequence("a b", N)
+    expected = np.array([1, 2]) @ np.array(arrays["a"]) @ np.array(arrays["b"])
+    assert np.allclose(F(d), expected)
+    assert np.allclose(F(remove_cups(d)), expected)
+    G = TensorFunctor({"n": 2}, {"a": [2.0, 3.0], "b": [5.0, 7.0]})
+    assert np.allclose(G(bag_of_words("a b", N)), [10, 21])
+
+
+def test_datasets():
+    data = mc_dataset(5)
+    assert [len(data.part(p)[0]) for p in ("train", "dev", "test")] == [70, 30, 30]
+    assert sum(data.labels) == 65
+    assert len(set(data.sentences)) == 130
+    for unseen in (0, 7):
+        rp = rp_dataset(5, unseen_verbs=unseen)
+        train, labels = rp.part("train")
+        test, truth = rp.part("test")
+        assert (len(train), len(test), sum(labels), sum(truth)) == (74, 31, 46, 19)
+        verbs = {w for w in rp_lexicon() if rp_lexicon()[w] == (Ty.parse("n.r·s·n.l"),)}
+        missing = (verbs & set(" ".join(test).split())) - set(" ".join(train).split())
+        assert len(missing) == unseen
+    assert len(rp_lexicon()) == 115
+
+
+def test_files_in_the_published_format(tmp_path):
+    path = tmp_path / "rp.txt"
+    path.write_text("1 cat_N that dog_N chase_V\n\n0 cat_N that chase_V dog_N\n")
+    sentences, labels, lexicon = read_sentences(path)
+    assert labels == [1, 0]
+    parser = PregroupParser(lexicon)
+    assert [parser.parse(s, N).cod for s in sentences] == [N, N]
+    for text, message in (("x cat_N", "line 1: a label"), ("1 cat_XX", "tag XX of 'cat'"), ("", "no sentence")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_sentences(path)
+
+
+def test_model_refuses_what_it_cannot_do():
+    d = PARSER.parse("man cooks meal")
+    model = SentenceModel(CircuitFunctor(IQPAnsatz()))
+    with pytest.raises(ValueError, match="no weights yet"):
+        model.predict([d])
+    with pytest.raises(ValueError, match="labels from 0 to 1"):
+        model.fit([d], [2])
+    with pytest.raises(ValueError, match="1 diagrams and 0 labels"):
+        model.fit([d], [])
+    model.initialise([d])
+    with pytest.raises(ValueError, match="word 'sauce' was not in training"):
+        model.predict([PARSER.parse("man cooks sauce")])
+
+
+def test_drawings():
+    text = PARSER.parse("skillful man cooks meal").draw()
+    assert text.splitlines()[0].split() == ["skillful", "man", "cooks", "meal"]
+    assert text.splitlines()[1].split() == ["n", "n.l", "n", "n.r", "s", "n.l", "n"]
+    assert text.count("╰") == 3
+    assert PARSER.parse("man cooks meal").draw("svg").lstrip().startswith("<?xml")
+    bend_nouns(PARSER.parse("man cooks meal")).draw("figure")
