@@ -88,11 +88,8 @@ def _mc_test(m: Mapping[str, float], config: Config) -> Verdict:
 
 
 def _device(m: Mapping[str, float], config: Config) -> Verdict:
-    error = m["mc/noisy/test_error"]
-    return Verdict.of(
-        error,
-        error <= 0.167,
-        f"mean test error with {config.shots} shots under simulated noise, a stand-in for the device",
+    return Verdict.untested(
+        f"the device is not at hand; with {config.shots} shots under simulated noise the mean test error is {m['mc/noisy/test_error']:.3f}"
     )
 
 

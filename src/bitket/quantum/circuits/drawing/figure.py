@@ -122,7 +122,11 @@ def _pretty(angle: Any) -> str:
 def _symbol(name: str) -> str:
     match = re.fullmatch(r"([A-Za-z]+)(?:\[(\w+)\]|_?(\d+))?", name)
     if not match:  # no name of a variable: set upright, without what has a meaning in mathematics
-        return r"\mathrm{" + re.sub(r"[^\w .:,|/+\[\]-]", "?", name).replace("_", r"\_").replace(" ", r"\ ") + "}"
+        return (
+            r"\mathrm{"
+            + re.sub(r"[^\w .:,|/+\[\]·-]", "?", name).replace("_", r"\_").replace(" ", r"\ ").replace("·", r"\cdot ")
+            + "}"
+        )
     base = (
         "\\" + match[1] if _GREEK.fullmatch(match[1]) else match[1] if len(match[1]) == 1 else rf"\mathrm{{{match[1]}}}"
     )
