@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from bitket.errors import InvalidInput
 from bitket.learning.ddqn import DoubleDQN, DoubleDQNSettings
@@ -50,7 +49,6 @@ def walk(agent: DoubleDQN, steps: int) -> None:
 
 def test_values_of_a_chain():
     """Q(k, right) = gamma^(4 - k), Q(k, left) = gamma Q(k, right)."""
-    torch.set_num_threads(1)
     settings = DoubleDQNSettings(
         hidden=(32,), n_step=1, gamma=0.8, learning_rate=3e-3, batch=64, target_every=50, epsilon_decay=0.999
     )

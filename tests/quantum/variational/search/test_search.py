@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -219,7 +218,6 @@ def test_moving_threshold():
 
 
 def test_a_search_finds_hydrogen_repeats_and_goes_on():
-    torch.set_num_threads(1)
     logs = []
     for _ in range(2):
         log: list[tuple[int, ...]] = []
