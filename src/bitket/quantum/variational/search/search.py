@@ -5,11 +5,13 @@ Source: Patel and others 2024 (arXiv:2402.03500).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
@@ -80,6 +82,17 @@ class Found:
         return build(self.gates, self.num_qubits, self.angles.tolist())
 
 
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Small networks and circuits gain nothing by a second thread, and on a busy machine wait for it a thousand times an episode."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class ArchitectureSearch:
     """A search that goes on episode by episode; `state_dict` holds all that the next episode depends on."""
 
@@ -103,6 +116,10 @@ class ArchitectureSearch:
 
     def episode(self) -> Episode:
         """Train for one episode."""
+        with _one_thread():
+            return self._episode()
+
+    def _episode(self) -> Episode:
         # A seed for each episode: a search that was stopped needs no generator of the environment to go on.
         observation, info = self.env.reset(
             seed=int(np.random.SeedSequence([self.seed, self.done]).generate_state(1)[0])
