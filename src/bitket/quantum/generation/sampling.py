@@ -134,6 +134,8 @@ def sample_tokens(
         tokens = _drawn(scores.masked_fill_(~allowed, -math.inf), settings, uniform)
         going = []
         for row, (k, token) in enumerate(zip(alive, tokens, strict=True)):
+            if token == END and not allowed[row, END] and not single:
+                del sequences[k][last_start[k] :]  # no token was allowed within a line: it cannot be finished
             if token == END or (begins_line[token] and counts[k] == lines[k]):
                 continue
             if begins_line[token]:
