@@ -116,6 +116,24 @@ def test_hamiltonians_of_an_architecture_search(molecule, options, terms, energy
         assert np.abs((problem.hamiltonian - problem.constant).coefficients).sum() == pytest.approx(weight, abs=1e-6)
 
 
+@pytest.mark.parametrize("mapping", ["jordan_wigner", "parity", "bravyi_kitaev"])
+@pytest.mark.parametrize(
+    ("molecule", "options", "qubits"), [("H2", {}, 1), ("LiH", SMALLER, 4), ("H2O", {"active_space": (4, 4)}, 4)]
+)
+def test_tapering_keeps_the_sector_of_hartree_fock(molecule, options, qubits, mapping):
+    full, less = (molecular_hamiltonian(molecule, mapping, taper=taper, **options) for taper in (False, True))
+    assert less.num_qubits == qubits
+    spectrum = np.linalg.eigvalsh(full.hamiltonian.matrix())
+    smaller = np.linalg.eigvalsh(less.hamiltonian.matrix())
+    assert smaller[0] == pytest.approx(full.fci_energy(), abs=1e-9)
+    assert np.abs(smaller[:, None] - spectrum).min(axis=1).max() < 1e-9  # each level is one of the whole operator's
+    state = int(less.hf_bitstring, 2)
+    assert less.hamiltonian.matrix()[state, state].real == pytest.approx(less.hf_energy, abs=1e-9)
+    if molecule == "H2":
+        with pytest.raises(InvalidInput, match="its symmetry is not that"):
+            less.bitstring([0, 1, 1, 0])
+
+
 def test_the_same_molecule_gives_the_same_terms_wherever_it_lies():
     turn, _ = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))
     water = Molecule("H2O")

@@ -9,8 +9,10 @@ from bitket.quantum.operators.mappings import (
     encode,
     encode_occupation,
     mapping_matrix,
+    parity_symmetries,
     reduce_two_qubits,
     taper,
+    taper_symmetries,
 )
 from bitket.quantum.operators.molecules import GEOMETRIES, Molecule
 from bitket.quantum.operators.spin import (
@@ -37,7 +39,9 @@ __all__ = [
     "max_cut_hamiltonian",
     "molecular_hamiltonian",
     "parity_operator",
+    "parity_symmetries",
     "reduce_two_qubits",
     "taper",
+    "taper_symmetries",
     "transverse_field_ising",
 ]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bitket.algebra import PauliSum
 from bitket.errors import BitketError, InvalidInput, MissingExtra
 from bitket.quantum.operators.fermions import FermionHamiltonian
-from bitket.quantum.operators.mappings import Mapping, encode_occupation, reduce_two_qubits
+from bitket.quantum.operators.mappings import Mapping, encode_occupation, reduce_two_qubits, taper_symmetries
 from bitket.quantum.operators.molecules import Molecule
 
 __all__ = ["ConvergenceError", "MolecularProblem", "molecular_hamiltonian"]
@@ -37,7 +37,7 @@ class MolecularProblem:
 
     Attributes
     ----------
-    molecule, mapping, two_qubit_reduction
+    molecule, mapping, two_qubit_reduction, tapered
         What was asked for.
     constant
         Nuclear repulsion plus the energy of the frozen electrons; it is part of the Hamiltonian's identity term.
@@ -54,6 +54,7 @@ class MolecularProblem:
     molecule: Molecule
     mapping: Mapping
     two_qubit_reduction: bool
+    tapered: bool
     constant: float
     one_body: NDArray[np.float64]
     two_body: NDArray[np.float64]
@@ -78,8 +79,25 @@ class MolecularProblem:
     @cached_property
     def hamiltonian(self) -> PauliSum:
         """The qubit Hamiltonian, constant included."""
+        return self._tapered(self._hf_qubits)[0] if self.tapered else self._untapered
+
+    @cached_property
+    def _untapered(self) -> PauliSum:
         operator = self.fermions.to_paulis(self.mapping)
         return reduce_two_qubits(operator, self.num_electrons) if self.two_qubit_reduction else operator
+
+    def _tapered(self, qubits: Sequence[int]) -> tuple[PauliSum, list[int]]:
+        return taper_symmetries(self._untapered, qubits)
+
+    @property
+    def _hf_qubits(self) -> list[int]:
+        (alpha, beta), n = self.num_electrons, self.num_orbitals
+        return self._qubits([int(p < alpha) for p in range(n)] + [int(p < beta) for p in range(n)])
+
+    def _qubits(self, filled: Sequence[int]) -> list[int]:
+        """Values of the qubits before tapering."""
+        qubits, n = encode_occupation(filled, self.mapping), self.num_orbitals
+        return qubits[: n - 1] + qubits[n:-1] if self.two_qubit_reduction else qubits
 
     @property
     def hf_bitstring(self) -> str:
@@ -93,7 +111,8 @@ class MolecularProblem:
         Raises
         ------
         InvalidInput
-            The occupation has the wrong length or other numbers of electrons.
+            The occupation has the wrong length, other numbers of electrons, or, where symmetries are tapered, another symmetry than
+            the Hartree-Fock determinant.
         """
         n = self.num_orbitals
         filled = [int(bool(f)) for f in occupation]
@@ -102,9 +121,13 @@ class MolecularProblem:
                 f"occupation of {len(filled)} spin orbitals, {sum(filled[:n])} alpha and {sum(filled[n:])} beta electrons: "
                 f"{2 * n} spin orbitals with {self.num_electrons[0]} and {self.num_electrons[1]} are needed"
             )
-        qubits = encode_occupation(filled, self.mapping)
-        if self.two_qubit_reduction:
-            qubits = qubits[: n - 1] + qubits[n:-1]
+        qubits = self._qubits(filled)
+        if self.tapered:
+            hamiltonian, qubits = self._tapered(qubits)
+            if hamiltonian != self.hamiltonian:
+                raise InvalidInput(
+                    f"occupation {filled}: its symmetry is not that of the Hartree-Fock determinant, the one kept"
+                )
         return "".join(map(str, reversed(qubits)))
 
     def fci_energy(self) -> float:
@@ -131,6 +154,7 @@ def molecular_hamiltonian(
     mapping: Mapping = "jordan_wigner",
     *,
     two_qubit_reduction: bool = False,
+    taper: bool = False,
     frozen_core: bool = False,
     active_space: tuple[int, int] | None = None,
     removed_orbitals: Sequence[int] = (),
@@ -145,6 +169,9 @@ def molecular_hamiltonian(
         ``"jordan_wigner"``, ``"parity"`` or ``"bravyi_kitaev"``.
     two_qubit_reduction
         Remove the two qubits that hold conserved parities; parity mapping only.
+    taper
+        Remove a qubit for every symmetry that is a parity of occupations (numbers of electrons, and the molecule's point group), in
+        the sector of the Hartree-Fock determinant. A ground state of another symmetry is lost.
     frozen_core
         Keep the orbitals of closed inner shells doubly occupied.
     active_space
@@ -187,6 +214,7 @@ def molecular_hamiltonian(
         molecule=molecule,
         mapping=mapping,
         two_qubit_reduction=two_qubit_reduction,
+        tapered=taper,
         constant=constant,
         one_body=one_body,
         two_body=two_body,

@@ -27,7 +27,17 @@ import numpy as np
 from bitket.algebra import BitMatrix, PauliError, PauliSum
 from bitket.errors import InvalidInput
 
-__all__ = ["Mapping", "decode", "encode", "encode_occupation", "mapping_matrix", "reduce_two_qubits", "taper"]
+__all__ = [
+    "Mapping",
+    "decode",
+    "encode",
+    "encode_occupation",
+    "mapping_matrix",
+    "parity_symmetries",
+    "reduce_two_qubits",
+    "taper",
+    "taper_symmetries",
+]
 
 Mapping = Literal["jordan_wigner", "parity", "bravyi_kitaev"]
 
@@ -109,6 +119,51 @@ def taper(operator: PauliSum, values: Dictionary[int, int]) -> PauliSum:
     coefficients = operator.coefficients * (1 - 2.0 * (z[:, negative].sum(axis=1) % 2))
     kept_x, kept_z = (BitMatrix.from_dense(np.delete(bits, removed, axis=1)).words for bits in (x, z))
     return PauliSum(n - len(removed), kept_x, kept_z, coefficients).simplify()
+
+
+def parity_symmetries(operator: PauliSum) -> BitMatrix:
+    """All Z strings that commute with every term, ``[symmetries, qubits]``, independent and in reduced echelon form.
+
+    Z^s commutes with X^x Z^z when s and x share an even number of qubits, so these are the kernel of the terms' X masks.
+
+    >>> from bitket.algebra import PauliSum
+    >>> parity_symmetries(PauliSum.from_list([("IXX", 1.0), ("ZYY", 0.5)])).to_dense()     # qubit 0 leftmost
+    array([[1, 1, 0],
+           [0, 0, 1]], dtype=uint8)
+    """
+    return BitMatrix(operator.x, operator.num_qubits).kernel().echelon().matrix
+
+
+def taper_symmetries(operator: PauliSum, state: Sequence[int]) -> tuple[PauliSum, list[int]]:
+    """One qubit fewer for each Z string that commutes with the operator, in the sector of a basis state.
+
+    With B the identity whose rows at the pivots are the symmetries, ``|q> -> |B q>`` makes each symmetry the Z of one qubit, which
+    is then replaced by its value and removed (Bravyi, Gambetta, Mezzacapo, Temme 2017, arXiv:1701.08213).
+
+    Parameters
+    ----------
+    state
+        Values of the qubits in a basis state of the wanted sector, such as a Hartree-Fock determinant; entry i is qubit i.
+
+    Returns
+    -------
+    The smaller operator, and the values of its qubits in that state.
+
+    Raises
+    ------
+    PauliError
+        The state has another number of qubits, or no qubit would be left.
+    """
+    n = operator.num_qubits
+    if len(state) != n:
+        raise PauliError(f"a state of {len(state)} qubits for an operator on {n}: as many are needed")
+    symmetries = parity_symmetries(operator).to_dense()
+    pivots = [int(row.argmax()) for row in symmetries]
+    basis = np.eye(n, dtype=np.uint8)
+    basis[pivots] = symmetries
+    values = (basis.astype(np.int64) @ np.asarray(state, dtype=np.int64) % 2).tolist()
+    smaller = taper(_change_basis(operator, BitMatrix.from_dense(basis)), {q: 1 - 2 * values[q] for q in pivots})
+    return smaller, [value for q, value in enumerate(values) if q not in pivots]
 
 
 def reduce_two_qubits(operator: PauliSum, num_electrons: tuple[int, int]) -> PauliSum:
