@@ -46,6 +46,9 @@ def groundstate(
     charge: Annotated[int, typer.Option(help="Charge of a molecule from a file.")] = 0,
     spin: Annotated[int, typer.Option(help="Unpaired electrons of a molecule from a file.")] = 0,
     mapping: Annotated[str, typer.Option(help="jordan_wigner, parity (two qubits less) or bravyi_kitaev.")] = "parity",
+    taper: Annotated[
+        bool, typer.Option("--taper", help="One qubit less for each symmetry that is a parity of occupations.")
+    ] = False,
     frozen_core: Annotated[bool, typer.Option("--frozen-core", help="Keep inner shells doubly occupied.")] = False,
     active: Annotated[str, typer.Option(metavar="E,O", help="Active space: electrons, orbitals.")] = "",
     ansatz: Annotated[
@@ -88,7 +91,7 @@ def groundstate(
         if value not in known:
             raise InvalidInput(f"--{option} {value}: {', '.join(known)} are known")
     machine = Device(device) if device else None
-    settings = {"mapping": mapping, "frozen_core": frozen_core, "active": active}
+    settings = {"mapping": mapping, "taper": taper, "frozen_core": frozen_core, "active": active}
     name, H, reference, start = _problem(target, basis, bond_length, charge, spin, settings)
     if machine is not None and H.num_qubits > min(machine.num_qubits, _NOISY_QUBITS):
         raise InvalidInput(
@@ -198,6 +201,7 @@ def _problem(
         molecule,
         settings["mapping"],
         two_qubit_reduction=settings["mapping"] == "parity",
+        taper=settings["taper"],
         frozen_core=settings["frozen_core"],
         active_space=active,
     )

@@ -21,9 +21,11 @@ from bitket.quantum.operators.spin import (
     parity_operator,
     transverse_field_ising,
 )
+from bitket.quantum.operators.stored import STORED, stored_hamiltonian
 
 __all__ = [
     "GEOMETRIES",
+    "STORED",
     "ConvergenceError",
     "FermionHamiltonian",
     "Mapping",
@@ -41,6 +43,7 @@ __all__ = [
     "parity_operator",
     "parity_symmetries",
     "reduce_two_qubits",
+    "stored_hamiltonian",
     "taper",
     "taper_symmetries",
     "transverse_field_ising",
