@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from typing import Any
 
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
@@ -55,7 +56,7 @@ def computed_hamiltonian(name: str) -> PauliSum:
     MissingExtra
         pyscf is not installed.
     """
-    smaller = {"frozen_core": True, "removed_orbitals": (-3, -2)}
+    smaller: dict[str, Any] = {"frozen_core": True, "removed_orbitals": (-3, -2)}
     match name:
         case "H2-2":
             return molecular_hamiltonian("H 0 0 0; H 0 0 0.7414", "parity", two_qubit_reduction=True).hamiltonian
