@@ -89,7 +89,7 @@ class CircuitSearchEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         InvalidInput
             The action is not allowed.
         """
-        if not self._mask()[action]:
+        if not self.action_masks()[action]:
             raise InvalidInput(f"action {action}, {self.actions[action]}: it merges with the gate before")
         before = self.energy
         self.gates = [*self.gates, self.actions[action]]
@@ -106,7 +106,8 @@ class CircuitSearchEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         halted = not (success or last) and len(self.gates) >= self.length
         return self._observation(), reward, success or last, halted, self._info()
 
-    def _mask(self) -> NDArray[np.bool_]:
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are allowed now, ``[actions]``; ``info`` holds the same."""
         return legal(self.gates, self.actions) if self.forbid_illegal else np.ones(len(self.actions), bool)
 
     def _observation(self) -> NDArray[np.float32]:
@@ -117,7 +118,7 @@ class CircuitSearchEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     def _info(self) -> dict[str, Any]:
         error = self.energy - self.bound
         return {
-            "action_mask": self._mask(),
+            "action_mask": self.action_masks(),
             "energy": self.energy,
             "error": error,
             "success": error < self.threshold.value,
