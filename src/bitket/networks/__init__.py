@@ -1,0 +1,1 @@
+"""Quantum networks: event simulation, schedules with quality of service, signatures."""
