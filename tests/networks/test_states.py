@@ -177,8 +177,8 @@ def test_law_of_heralding_by_enumeration(eta_a, eta_b, dark, protocol, bright):
         """Probability, clicks, and whether the click is a photon's, in one round."""
         for lost_a, lost_b, det_a, det_b, d0, d1 in itertools.product((0, 1), repeat=6):
             p = (dark if d0 else 1 - dark) * (dark if d1 else 1 - dark) * 0.25
-            p *= ((1 - eta_a) if lost_a else eta_a) if a else (0.5 if lost_a else 0.5)
-            p *= ((1 - eta_b) if lost_b else eta_b) if b else (0.5 if lost_b else 0.5)
+            p *= ((1 - eta_a) if lost_a else eta_a) if a else 0.5
+            p *= ((1 - eta_b) if lost_b else eta_b) if b else 0.5
             hits = {detector for detector, there in ((det_a, a and not lost_a), (det_b, b and not lost_b)) if there}
             dark_hits = set(np.flatnonzero((d0, d1)).tolist())
             yield p, len(hits | dark_hits) == 1, len(hits) == 1 and dark_hits <= hits
