@@ -34,13 +34,18 @@ class RequestSettings:
 
 @dataclass
 class Served:
-    """Sums over the requests of one router that have ended; ``waits`` are seconds from the first request to the start."""
+    """Sums over the requests of one router.
 
-    requests: int = 0
+    ``accepted`` requests reserve ``memory_seconds`` along their paths and began ``waits`` seconds after they were first made; the
+    rest is of the requests that have ended.
+    """
+
+    accepted: int = 0
     refusals: int = 0
     memory_seconds: float = 0.0
-    seconds: float = 0.0
     waits: float = 0.0
+    requests: int = 0
+    seconds: float = 0.0
     delivered: int = 0
     fidelities: float = 0.0
     throughputs: float = 0.0
@@ -85,9 +90,15 @@ class RandomRequests:
 
     def answered(self, reservation: Reservation, approved: bool) -> None:
         """See `Application.answered`."""
+        served = self.served
         if not approved:
-            self.served.refusals += 1
+            served.refusals += 1
             self.network.timeline.after(picoseconds(self.settings.retry), self._ask)
+            return
+        served.accepted += 1
+        held = sum(reservation.needed(name) for name in reservation.path)
+        served.memory_seconds += held * (reservation.end - reservation.start) / SECOND
+        served.waits += (reservation.start - self._asked) / SECOND
 
     def delivered(self, reservation: Reservation, fidelity: float, state: NDArray[Any] | None) -> None:
         """See `Application.delivered`."""
@@ -97,8 +108,6 @@ class RandomRequests:
         seconds, served = (reservation.end - reservation.start) / SECOND, self.served
         served.requests += 1
         served.seconds += seconds
-        served.memory_seconds += seconds * sum(reservation.needed(name) for name in reservation.path)
-        served.waits += (reservation.start - self._asked) / SECOND
         served.delivered += reservation.delivered
         served.fidelities += reservation.fidelities
         served.throughputs += reservation.delivered / seconds
