@@ -46,23 +46,25 @@ def _places(graph: nx.Graph) -> dict[str, tuple[float, float]]:
     for names in (("longitude", "latitude"), ("lon", "lat"), ("x", "y")):
         if all(name in data for data in lower.values() for name in names):
             return {node: (float(data[names[0]]), float(data[names[1]])) for node, data in lower.items()}
-    found = nx.kamada_kawai_layout(graph, weight="length_km") if len(graph) <= 300 else nx.spring_layout(graph, seed=0)
+    # Square roots, or links within a campus would be points on the map.
+    apart = nx.Graph((a, b, {"apart": data["length_km"] ** 0.5}) for a, b, data in graph.edges(data=True))
+    found = nx.kamada_kawai_layout(apart, weight="apart") if len(graph) <= 300 else nx.spring_layout(apart, seed=0)
     return {node: (float(x), float(y)) for node, (x, y) in found.items()}
 
 
 def draw_occupation(samples: Sequence[tuple[float, Sequence[int]]], names: Sequence[str]) -> Figure:
-    """Memories in use over time: one line a router, or a map of all where there are more than twelve."""
+    """Memories in use over time: one line a router, or a map of all where there are more than seven."""
     times = np.array([time for time, _ in samples])
     used = np.array([row for _, row in samples]).reshape(len(times), len(names)).T
-    if len(names) <= 12:
+    if len(names) <= 7:
         figure, axis = subplots(width=7.0, height=3.6)
         for name, row in zip(names, used, strict=True):
             axis.step(times, row, where="post", label=name, linewidth=1)
         axis.set(xlabel="time, s", ylabel="memories in use", ylim=(0, None))
-        axis.legend(fontsize=7, ncols=3)
+        axis.legend(fontsize=7, ncols=7, loc="lower left", bbox_to_anchor=(0, 1.0))
         return figure
     figure, axis = subplots(width=7.0, height=min(9.0, 2 + 0.12 * len(names)))
-    image = axis.imshow(used, aspect="auto", cmap="viridis_r", extent=(times[0], times[-1], len(names) - 0.5, -0.5))
+    image = axis.imshow(used, aspect="auto", cmap="Blues", extent=(times[0], times[-1], len(names) - 0.5, -0.5))
     if len(names) <= 60:
         axis.set_yticks(range(len(names)), names, fontsize=6)
     axis.set(xlabel="time, s")
