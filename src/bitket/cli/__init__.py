@@ -11,7 +11,7 @@ import sys
 import typer
 
 from bitket import __version__
-from bitket.cli import catalogue, generate, groundstate, network, reproduce, run, sentence, simulate
+from bitket.cli import catalogue, generate, groundstate, network, reproduce, run, sentence, sign, simulate
 from bitket.errors import BitketError
 
 __all__ = ["app", "main"]
@@ -31,6 +31,7 @@ groundstate.register(app)
 generate.register(app)
 sentence.register(app)
 network.register(app)
+sign.register(app)
 
 
 def _version(asked: bool) -> None:
