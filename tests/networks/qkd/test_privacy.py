@@ -10,6 +10,7 @@ from scipy.linalg import toeplitz
 from bitket.algebra.gf2 import BitMatrix
 from bitket.errors import InvalidInput
 from bitket.networks.photonics import LightSource
+from bitket.networks.qkd import privacy
 from bitket.networks.qkd.privacy import (
     binary_entropy,
     multi_photon_share,
@@ -33,6 +34,18 @@ def test_hash_is_the_dense_product_over_gf2(n, data):
     assert matrix.shape == (m, n)
     dense = (BitMatrix.from_dense(matrix) @ BitMatrix.from_dense(bits[:, None])).to_dense()[:, 0]
     assert np.array_equal(toeplitz_hash(bits, seed), dense)
+
+
+@given(st.integers(1, 60), st.data())
+@settings(max_examples=60, deadline=None)
+def test_blocks_change_nothing(n, data):
+    m = data.draw(st.integers(1, n))
+    generator = rng(data.draw(st.integers(0, 2**32)))
+    bits, seed = generator.integers(0, 2, n, dtype=np.uint8), toeplitz_seed(n, m, generator)
+    whole = toeplitz_hash(bits, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(privacy, "_BLOCK", data.draw(st.integers(1, 20)))
+        assert np.array_equal(toeplitz_hash(bits, seed), whole)
 
 
 @pytest.mark.parametrize("ones", [False, True])
