@@ -38,6 +38,7 @@ __all__ = ["binary_entropy", "multi_photon_share", "secret_length", "toeplitz_ha
 
 Bits = NDArray[np.uint8]
 _LONGEST = 1 << 28  # bits; rounding errors of the transform stay below 1e-3 up to there
+_FEW = 64  # rows that are faster one by one
 _BLOCK = 1 << 18  # bits; larger transforms fall out of the cache
 
 
@@ -82,6 +83,9 @@ def toeplitz_hash(bits: Bits, seed: Bits) -> Bits:
         raise InvalidInput(
             f"Toeplitz hash: a seed of {len(d)} bits for {n} bits; allowed: at least as many, up to 2^29"
         )
+    if m <= _FEW:
+        reversed_key = x[::-1].copy()
+        return np.array([np.bitwise_xor.reduce(reversed_key & d[row : row + n]) for row in range(m)], dtype=np.uint8)
     # Blocks of the matrix, each the same Toeplitz matrix all along a block diagonal. A cyclic convolution of this size wraps only into
     # entries that are not part of a block's product.
     height, width = min(m, _BLOCK), min(n, _BLOCK)
