@@ -24,6 +24,7 @@ __all__ = ["tensor"]
 _MOST_BITS = 26
 _EQUAL = np.eye(2, dtype=complex)
 _SIGN = np.array([[1, 1], [1, -1]], dtype=complex)
+_HADAMARD = np.array([[1, 1], [1, -1]], dtype=complex) / complex(math.sqrt(2))
 
 Tensor = NDArray[np.complex128]
 Factor = tuple[tuple[int, ...], Tensor]
@@ -39,14 +40,18 @@ def tensor(graph: ZXGraph) -> Tensor:
             raise ZXError(f"tensor of a diagram whose {'output' if b in graph.outputs else 'input'} {b} has no edge")
     order, bits = _order(graph)
     if max(bits, len(ends)) > _MOST_BITS:
-        raise ZXError(f"tensor of {graph}: it takes 2^{max(bits, len(ends))} entries, at most 2^{_MOST_BITS} are allowed")
-    holding: dict[int, list[Factor]] = {v: [] for v in order}  # each factor stands with the first of its bits in the order
+        raise ZXError(
+            f"tensor of {graph}: it takes 2^{max(bits, len(ends))} entries, at most 2^{_MOST_BITS} are allowed"
+        )
+    holding: dict[int, list[Factor]] = {
+        v: [] for v in order
+    }  # each factor stands with the first of its bits in the order
     rank = {v: i for i, v in enumerate(order)}
     kept: list[Factor] = []
 
     def put(names: tuple[int, ...], array: Tensor) -> None:
-        first = min(names, key=lambda v: rank.get(v, len(order)), default=None)
-        (holding[first] if first in holding else kept).append((names, array))
+        first = min(names, key=lambda v: rank.get(v, len(order)), default=-1)
+        holding.get(first, kept).append((names, array))
 
     for v, units in graph._phase.items():
         put((v,), np.array([1, cmath.exp(1j * math.pi * units / graph._unit)]))
@@ -57,7 +62,7 @@ def tensor(graph: ZXGraph) -> Tensor:
                     put((u, v), array)
     for b, (v, sign) in graph._end.items():
         if v in graph._phase or b < v:
-            put((b, v), _SIGN / math.sqrt(2) if sign else _EQUAL)
+            put((b, v), _HADAMARD if sign else _EQUAL)
     for v in order:
         names, array = _product(holding.pop(v))
         axis = names.index(v)

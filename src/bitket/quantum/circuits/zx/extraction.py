@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import cmath
 import math
-from dataclasses import replace
 from fractions import Fraction
 
 from bitket.quantum.circuits.circuit import Circuit
@@ -23,7 +22,10 @@ from bitket.quantum.circuits.zx.simplification import to_graph_like
 
 __all__ = ["extract"]
 
-_NAMED = {Fraction(1): "z", Fraction(1, 2): "s", Fraction(3, 2): "sdg", Fraction(1, 4): "t", Fraction(7, 4): "tdg"}
+_NAMED: dict[Phase, tuple[str, ...]] = {  # multiples of π/4 as gates of Clifford+T
+    Fraction(k, 4): names
+    for k, names in enumerate((("t",), ("s",), ("s", "t"), ("z",), ("sdg", "tdg"), ("sdg",), ("tdg",)), start=1)
+}
 
 
 def extract(graph: ZXGraph) -> Circuit:
@@ -51,7 +53,9 @@ class _Extraction:
         self.latest = [-1] * len(g.outputs)  # place in gates of what was written last for each qubit
         self.frontier: list[int] = []
         self.qubit: dict[int, int] = {}  # of a frontier spider
-        self.hubs = {h for h, p in g._phase.items() if not g._legs[h] and not p % g._unit and rules._leaf(g, h) is not None}
+        self.hubs = {
+            h for h, p in g._phase.items() if not g._legs[h] and not p % g._unit and rules._leaf(g, h) is not None
+        }
         for q, b in enumerate(g.outputs):
             v = rules.insert_spider(g, b) if g._end[b][0] in self.qubit else g._end[b][0]
             self.frontier.append(v)
@@ -183,7 +187,9 @@ class _Extraction:
         for q, v in enumerate(self.frontier):
             inputs = g._legs[v] - {g.outputs[q]}
             if len(inputs) != 1:
-                raise ZXError(f"extract: output {q} is not led to by one input: the diagram is not a multiple of a unitary")
+                raise ZXError(
+                    f"extract: output {q} is not led to by one input: the diagram is not a multiple of a unitary"
+                )
             (b,) = inputs
             source.append(g.inputs.index(b))
             if g._end[b][1]:
@@ -196,8 +202,13 @@ class _Extraction:
                 circuit.swap(q, other)
                 wires[q], wires[other] = wires[other], wires[q]
         for name, phase, qubits in (entry for entry in reversed(self.gates) if entry is not None):
-            name = _NAMED.get(phase, name) if isinstance(phase, Fraction) and name == "p" else name
-            circuit.append(gate(name, *([math.pi * phase] if name == "p" else [])), qubits)
+            if name != "p":
+                circuit.append(gate(name), qubits)
+            elif phase in _NAMED:
+                for name in _NAMED[phase]:
+                    circuit.append(gate(name), qubits)
+            else:
+                circuit.p(math.pi * phase, *qubits)
         phase = self.remainder()
         return circuit.global_phase(phase) if abs(phase) > 1e-12 else circuit
 
@@ -206,8 +217,8 @@ class _Extraction:
         closed = self.g.copy()
         for v in self.frontier:
             closed._drop(v)
-        closed.inputs, closed.outputs, closed._end = [], [], {}
-        value = complex(closed.to_tensor()) if closed._phase else complex(replace(closed.scalar, power=0))
+        closed.inputs, closed.outputs, closed._end, closed._power = [], [], {}, 0
+        value = complex(closed.simplify().to_tensor())
         if value == 0:
             raise ZXError("extract: the diagram is zero")
         return cmath.phase(value)

@@ -328,4 +328,3 @@ class ZXGraph:
             self._angle = self._mod(self._angle + (unit // 4 if units < unit else -unit // 4))
         else:
             self._factors.append(units)
-

@@ -11,6 +11,18 @@ In the sum of `bitket.quantum.circuits.zx.graph` each rule carries out the sum o
 where A, B, C are the neighbours of u alone, of v alone, of both (Duncan, Kissinger, Perdrix and van de Wetering, arXiv:1902.03178).
 A phase gadget, a hub h with a leaf l of phase α, is Σ_{hl} (-1)^{hl} e^{iαl} (-1)^{h(a + Σ)} = 2 e^{iα(a ⊕ Σ)} (arXiv:1903.10477).
 Each function checks that its rule applies and raises `ZXError` where it does not.
+
+>>> import numpy as np
+>>> from bitket.quantum.circuits import Circuit
+>>> g = ZXGraph.from_circuit(Circuit(2).h(0).z(0).cz(0, 1).h(0).s(0).h(0).cz(0, 1).h(0).t(0))
+>>> def law(rule, *site):
+...     rule(h := g.copy(), *site)
+...     return np.allclose(h.to_tensor(), g.to_tensor())
+>>> law(complement, 5), law(gadget_pivot, 4, 5), law(boundary_pivot, 4, 1), law(change_colour, 4), law(split_gadget, 7)
+(True, True, True, True, True)
+>>> law(fuse, 4, 5)
+Traceback (most recent call last):
+bitket.quantum.circuits.zx.graph.ZXError: fuse 4 and 5: a plain edge between spiders of one colour is needed, or a Hadamard between two
 """
 
 from __future__ import annotations
@@ -44,14 +56,17 @@ def fuse(g: ZXGraph, u: int, v: int) -> None:
     """Spiders of one colour on a plain edge, or of two colours on a Hadamard edge, become one, which is u."""
     g._need(u)
     if v not in g._equal[u]:
-        raise ZXError(f"fuse {u} and {v}: a plain edge between spiders of one colour is needed, or a Hadamard between two")
+        raise ZXError(
+            f"fuse {u} and {v}: a plain edge between spiders of one colour is needed, or a Hadamard between two"
+        )
     _merge(g, u, v)
 
 
 def insert_spider(g: ZXGraph, b: int) -> int:
     """A new spider of phase 0 between an input or output and its spider, to which it has a Hadamard edge."""
-    v, sign = g._end.get(b, (b, False))
-    g._need(v)
+    v, sign = g._end.get(b, (-1, False))
+    if v not in g._phase:
+        raise ZXError(f"insert_spider: {b} is no input or output at a spider")
     w = g._add(0)
     g._legs[v].remove(b)
     g._attach(b, w, not sign)
@@ -166,7 +181,7 @@ def boundary_pivot(g: ZXGraph, u: int, v: int) -> None:
 def fuse_gadgets(g: ZXGraph, h: int, k: int) -> None:
     """Phase gadgets with hubs h and k on the same spiders become one, with hub h and the sum of the phases."""
     leaves = [_leaf(g, x) if x in g._phase and not g._phase[x] % g._unit and _is_inner(g, x) else None for x in (h, k)]
-    if h == k or None in leaves or g._sign[h] - {leaves[0]} != g._sign[k] - {leaves[1]}:
+    if h == k or k in leaves or None in leaves or g._sign[h] - {leaves[0]} != g._sign[k] - {leaves[1]}:
         raise ZXError(f"fuse_gadgets: {h} and {k} are not hubs of two phase gadgets on the same spiders")
     _fuse_gadgets(g, h, k)
 

@@ -51,16 +51,17 @@ def _clifford(g: ZXGraph, work: list[int]) -> None:
     half = unit // 2
     while work:
         u = work.pop()
-        if u not in phase or legs[u] or phase[u] % half:
+        if u not in phase or legs[u]:
             continue
         around = sign[u]
-        if phase[u] % unit:
-            work += around
-            rules._complement(g, u)
-        elif not around:
-            rules._take(g, u)
+        if not around:
             g._one_plus(phase[u])
             g._drop(u)
+        elif phase[u] % half:
+            continue
+        elif phase[u] % unit:
+            work += around
+            rules._complement(g, u)
         elif len(around) == 1:
             (v,) = around
             work += sign[v]
@@ -68,10 +69,9 @@ def _clifford(g: ZXGraph, work: list[int]) -> None:
         elif len(around) == 2 and _wire(g, u, work):
             continue
         else:
-            v = min(
-                (w for w in around if not legs[w] and not phase[w] % unit), key=lambda w: len(sign[w]), default=None
-            )
-            if v is not None:
+            partners = [w for w in around if not legs[w] and not phase[w] % unit]
+            if partners:
+                v = min(partners, key=lambda w: len(sign[w]))
                 work += around
                 work += sign[v]
                 rules._pivot(g, u, v)
