@@ -266,6 +266,7 @@ def test_phases_and_scalars_are_exact():
     g = ZXGraph.from_circuit(circuit)
     assert g.scalar.phase == pytest.approx(float(Fraction(1, 7) - Fraction(1, 3) - 0.15 / math.pi) % 2)
     assert next(map(g.phase, g.spiders())) == Fraction(2, 3)
+    assert ZXGraph.from_circuit(Circuit(1).rz(0.3, 0).h(0).rx(0.4, 0).h(0).rz(-0.7, 0)).extract().count_ops() == {}
     many = Circuit(1)
     for _ in range(3):
         many.rz(2 * math.pi / 3, 0).p(math.pi / 2**20, 0)
@@ -341,3 +342,13 @@ def test_zero_is_no_circuit():
     assert complex(g.simplify().scalar) == 0
     with pytest.raises(InvalidInput, match="is zero"):
         g.extract()
+
+
+def test_drawing():
+    g = ZXGraph.from_circuit(Circuit(3).h(0).t(0).ccx(0, 1, 2).rx(0.3, 1)).simplify()
+    axes = g.draw().axes[0]
+    assert len(axes.lines) == len(g.edges()) + 6
+    assert len(axes.texts) == len(g.spiders())
+    assert {"π/4", "7π/4"} <= {t.get_text() for t in axes.texts}
+    with pytest.raises(InvalidInput, match="width"):
+        g.draw(0)

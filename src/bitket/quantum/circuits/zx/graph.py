@@ -33,6 +33,8 @@ from numpy.typing import NDArray
 from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from bitket.quantum.circuits.circuit import Circuit
 
 __all__ = ["Phase", "Scalar", "ZXError", "ZXGraph", "rational"]
@@ -242,6 +244,12 @@ class ZXGraph:
         n, m = len(self.outputs), len(self.inputs)
         axes = [*range(n - 1, -1, -1), *range(n + m - 1, n - 1, -1)]
         return np.ascontiguousarray(self.to_tensor().transpose(axes).reshape(1 << n, 1 << m))
+
+    def draw(self, width: float = 8.0) -> Figure:
+        """A matplotlib figure, ``width`` inches wide: Z spiders green, X spiders red, Hadamard edges blue and dashed."""
+        from bitket.quantum.circuits.zx.drawing import draw
+
+        return draw(self, width)
 
     # -- rewriting --------------------------------------------------------------------------------------------------
     def simplify(self) -> ZXGraph:
