@@ -6,8 +6,8 @@ Statistics of finite samples, with b = ln(1/eps): Chernoff bounds between an exp
     observation <= y + b/2 + sqrt(2 b y + b^2/4),   >= y - sqrt(2 b y),
 
 and sampling without replacement: in n of n + k bits of which a share l of the other k is wrong, the share is at most l + gamma(n, k, l, eps)
-but for a probability eps (Yin et al. 2020; see `sampling_deviation`). From an exchange with n_Z bits, of which s_0 came from no photon and s_1 from one, the unknown
-bits of a random group of n, whose phase errors are at most phi + gamma, are
+but for a probability eps (see `sampling_deviation`). From an exchange with n_Z bits, of which s_0 came from no photon and s_1 from one,
+the unknown bits of a random group of n, whose phase errors are at most phi + gamma, are
 
     H_n = s_0,n + s_1,n (1 - h(phi + gamma)) - n f h(E),
 
