@@ -57,6 +57,33 @@ def test_requests_and_hardware_of_ones_own(bitket, tmp_path):
     assert {(load["a"], load["b"]) for load in found["loads"]} == {("amsterdam", "delft"), ("delft", "hague")}
 
 
+DEMANDS = "source,destination,fidelity,rate\n"
+
+
+def test_demands(bitket, tmp_path):
+    demands = tmp_path / "d.csv"
+    demands.write_text(DEMANDS + "0,2,0.75,3.125\n3,5,0.75,3.125\n0,5,0.9,1\n")
+    status, out, _ = bitket(
+        "network", "line", demands, "--seconds", 5, "--out", tmp_path, "--coherence", "10,5", "--json"
+    )
+    assert status == 0
+    found = json.loads(out)
+    assert found["metrics"]["throughput"] == 6.25
+    assert found["kept_with_links_on_time"] is True
+    assert 0 < found["throughput"] < 6.25
+    assert [row["task"] for row in found["rejected"]] == ["demand 2"]
+    (run,) = (tmp_path / "network").iterdir()
+    assert {p.name for p in run.iterdir()} == {
+        "result.json",
+        "schedule.json",
+        *(f"{name}.{kind}" for name in ("network", "gantt") for kind in ("svg", "png")),
+    }
+    assert json.loads((run / "schedule.json").read_text())["metrics"] == found["metrics"]
+    status, out, _ = bitket("network", "line", demands, "--method", "pts-pb", "--budget", 0.1, "--out", tmp_path)
+    assert status == 0
+    assert "rejected demand 2: no protocol" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "files", "message"),
     [
@@ -75,6 +102,14 @@ def test_requests_and_hardware_of_ones_own(bitket, tmp_path):
         (["star", "--hardware", "h.json"], {"h.json": '{"speed": 1}'}, "'speed': known are memories"),
         (["star", "--hardware", "h.json"], {"h.json": '{"memory": {"efficiency": 2}}'}, "must lie between 0 and 1"),
         (["star", "--hardware", "h.json"], {"h.json": '{"swap_success": "high"}'}, "a number is needed"),
+        (["line", "none.csv"], {}, "none.csv: cannot be read"),
+        (["line", "d.csv"], {"d.csv": DEMANDS}, "there is no demand in it"),
+        (["line", "d.csv"], {"d.csv": DEMANDS + "0,99,0.7,1\n"}, "no node '99'"),
+        (["line", "d.csv"], {"d.csv": DEMANDS + "0,1,0.7,-1\n"}, "d.csv: demand 0"),
+        (["line", "d.csv", "--method", "best"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "--method best: pts-np-edf"),
+        (["line", "d.csv", "--budget", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "never suspends"),
+        (["line", "d.csv", "--coherence", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "two numbers of seconds"),
+        (["line", "d.csv", "--memories", "5"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "they belong to a simulation"),
         (["t.json"], {"t.json": '{"nodes": [{"name": "a"}, {"name": "b"}], "links": []}'}, "network without links"),
         (["t.json"], {"t.json": '{"nodes": [{"name": "a"}], "links": [{"a": "a", "b": "z", "length_km": 1}]}'}, "z"),
         (

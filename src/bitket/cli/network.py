@@ -38,6 +38,13 @@ def network(
             help="A .json, .yaml or .graphml file, topohub:NAME (topohub:topozoo/Abilene), or line, star, h, symmetric, surfnet, metro.",
         ),
     ],
+    demands: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DEMANDS]",
+            help="Make a schedule for these demands: a .csv or .json file with source, destination, fidelity, rate (pairs/s).",
+        ),
+    ] = None,
     requests: Annotated[
         Path | None,
         typer.Option(
@@ -57,11 +64,23 @@ def network(
     mode: Annotated[
         str, typer.Option(help="batched: failed attempts from their law; event: every message and photon.")
     ] = "batched",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="Of the schedule: pts-np-edf, pts-cedf, pts-pb, rcpsp-np-edf, rcpsp-np-fpr, rcpsp-pbs or rcpsp-pb."
+        ),
+    ] = "rcpsp-np-edf",
+    budget: Annotated[
+        float, typer.Option(help="Seconds for which a protocol may be suspended (methods that end in pb or pbs).")
+    ] = 0.0,
+    coherence: Annotated[
+        str, typer.Option(metavar="T1,T2", help="Seconds; qubits that wait decay when the schedule is carried out.")
+    ] = "",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Simulate a quantum network. Example: bitket network metro --memories 50 --seconds 60"""
+    """Simulate a quantum network, or schedule what its users demand. Example: bitket network metro --memories 50 --seconds 60"""
     from bitket.networks.applications import RequestSettings, random_requests
     from bitket.networks.drawing import draw_network, draw_occupation
     from bitket.networks.network import Network
@@ -70,6 +89,15 @@ def network(
     if not seconds > 0:
         raise InvalidInput(f"--seconds {seconds}: a positive number is needed")
     graph = load_topology(topology)
+    if demands is not None:
+        from bitket.cli.schedule import scheduled
+
+        if requests is not None or hardware is not None or memories is not None or formalism:
+            raise InvalidInput(
+                "--requests, --hardware, --memories and --formalism: they belong to a simulation without demands"
+            )
+        scheduled(topology, graph, demands, method, budget, coherence, seconds, seed, out, as_json)
+        return
     settings = _hardware(hardware, memories, formalism)
     simulated = Network(graph, settings, seed=seed, mode=mode, record=True)  # type: ignore[arg-type]
     asked = _requests(requests)
