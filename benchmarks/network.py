@@ -1,7 +1,8 @@
 """Networks: events a second beside SeQUeNCe's kernel on the same two routers, and what large networks take.
 
 The peer (``pip install sequence``, which brings Jupyter and Dash and is therefore no extra of ours) runs its own routers with the same
-hardware, length and delays. Its rate is shown because both must agree; `simulated` is seconds of network time a second of computing.
+hardware, length and delays, its photons 100 ns apart. Its rate is shown because both must agree; `simulated` is seconds of network time a
+second of computing.
 Large networks are random geometric graphs with a request of every router at any time; a day of 1000 routers is extrapolated from what
 was run.
 """
@@ -94,7 +95,7 @@ def _peer(memories: int, seconds: float) -> dict[str, Any]:
     timeline = network.get_timeline()
     routers = {r.name: r for r in network.get_nodes_by_type("QuantumRouter")}
     for channel in network.get_qchannels():
-        channel.frequency = 1e11
+        channel.frequency = 1e7  # photons closer together: its windows overlap, and clicks of other pairs count
     asks, _ = RequestApp(routers["b"]), RequestApp(routers["a"])
     timeline.init()
     asks.start("a", int(0.1e12), int((0.1 + seconds) * 1e12), memories, 0.5)
