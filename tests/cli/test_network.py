@@ -102,6 +102,14 @@ def test_demands(bitket, tmp_path):
         (["star", "--hardware", "h.json"], {"h.json": '{"speed": 1}'}, "'speed': known are memories"),
         (["star", "--hardware", "h.json"], {"h.json": '{"memory": {"efficiency": 2}}'}, "must lie between 0 and 1"),
         (["star", "--hardware", "h.json"], {"h.json": '{"swap_success": "high"}'}, "a number is needed"),
+        (
+            ["t.json"],
+            {
+                "t.json": '{"nodes": [{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "d"}], "links": '
+                '[{"a": "a", "b": "b", "length_km": 1}, {"a": "c", "b": "d", "length_km": 1}]}'
+            },
+            "connect",
+        ),
         (["line", "none.csv"], {}, "none.csv: cannot be read"),
         (["line", "d.csv"], {"d.csv": DEMANDS}, "there is no demand in it"),
         (["line", "d.csv"], {"d.csv": DEMANDS + "0,99,0.7,1\n"}, "no node '99'"),

@@ -2,6 +2,8 @@
 
 import itertools
 import secrets
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -105,3 +107,33 @@ def test_no_two_short_messages_collide_for_all_polynomials():
 def test_wrong_starts(start):
     with pytest.raises(InvalidInput, match="must not be 0"):
         LfsrToeplitz(0x11B, start)
+
+
+def test_a_megabit_against_flint():
+    flint = pytest.importorskip("flint")
+    message = secrets.token_bytes(125_000)
+    bits = np.unpackbits(np.frombuffer(message, dtype=np.uint8), bitorder="little").tolist()
+    for n in (128, 700):
+        p = random_irreducible(n, secrets.randbits)
+        modulus = flint.nmod_poly([p >> i & 1 for i in range(n + 1)], 2)
+        residue = flint.nmod_poly(bits, 2) % modulus
+        shifted = residue * flint.nmod_poly([0] * n + [1], 2) % modulus
+        expected = sum(int(c) << i for i, c in enumerate(shifted.coeffs()))
+        assert DivisionHash(p).hash([message[:77_777], message[77_777:]]) == expected
+
+
+GIGABYTE = """
+import resource
+from bitket.networks.signatures.hashing import LfsrToeplitz
+block = bytes(range(256)) * 4096
+hasher = LfsrToeplitz(1 << 128 | 0x87, 1)
+hasher.hash([block] * 4)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+hasher.hash(block for _ in range(1024))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_gigabyte_takes_no_more_memory_than_a_few_blocks():
+    grown = int(subprocess.run([sys.executable, "-c", GIGABYTE], capture_output=True, text=True, check=True).stdout)
+    assert grown < 8 * 1024  # KiB

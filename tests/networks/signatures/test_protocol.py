@@ -256,3 +256,61 @@ def test_frames_cannot_be_changed_repeated_or_turned_round():
     left.close()
     with pytest.raises(ExchangeError, match="closed the connection before the end"):
         Channel(right, key, first=False).receive(b"D")
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_flipped_bits_and_a_thousand_messages(parties):
+    signer, one, other = parties
+    draw = np.random.default_rng(7)
+    for _ in range(1000):
+        message = secrets.token_bytes(int(10 ** draw.uniform(0, 6)))
+        signature = signer.sign([message])
+        shares = one.share(signature), other.share(signature)
+        assert one.verify([message], signature, *shares)
+        for _ in range(100):
+            where, changed = int(draw.integers(4)), bytearray(message[:1000])
+            short = signature if len(message) <= 1000 else None
+            bits = [*shares]
+            flipped = signature
+            if where == 0 and short:
+                at = int(draw.integers(8 * len(changed)))
+                changed[at // 8] ^= 1 << at % 8
+            elif where in (0, 1):
+                part = ("hash", "polynomial")[int(draw.integers(2))]
+                value = getattr(signature, part) ^ 1 << int(draw.integers(128))
+                flipped = Signature(**(signature.__dict__ | {part: value}))
+            else:
+                bits[where - 2] = KeyShare(128, bits[where - 2].bits ^ 1 << int(draw.integers(384)))
+            assert not one.verify([bytes(changed) + message[1000:]], flipped, *bits)
+
+
+def test_keys_from_simulated_fibres(tmp_path):
+    """Two exchanges of BB84 with error correction; a group is as long as what an attacker may know of it asks for."""
+    from bitket.networks.photonics import Fibre
+    from bitket.networks.qkd import bb84, cascade
+    from bitket.networks.signatures.bounds import group_length
+    from bitket.networks.signatures.exchanges import Bb84
+    from bitket.networks.signatures.keys import shuffled
+
+    words = {}
+    for k, name in enumerate(("receiver1", "receiver2")):
+        draw = np.random.default_rng(k)
+        raw = bb84.Bb84(Fibre(10_000, polarisation_fidelity=0.98)).run(key_length=100_000, generator=draw)
+        same = cascade.Cascade(sample=20_000).run(raw.alice[0], raw.bob[0], draw)
+        assert np.array_equal(same.alice, same.bob)
+        bits = np.asarray(same.alice, dtype=np.uint8)[: 64 * 1000]
+        words[name] = shuffled(np.packbits(bits, bitorder="little").view("<u8"), seed=12)
+    signer = KeyStore.create(tmp_path / "s", "signer", bytes(16))
+    signer.append(words["receiver1"] ^ words["receiver2"])
+    receivers = []
+    for party, name in (("receiver 1", "receiver1"), ("receiver 2", "receiver2")):
+        store = KeyStore.create(tmp_path / name, party, bytes(16))
+        store.append(words[name])
+        receivers.append(Receiver(store))
+    n = group_length(Bb84(misalignment=0.01).key(10.0), 8 * 1000, 1e-10)
+    assert n > 128
+    message = secrets.token_bytes(1000)
+    signature = Signer(signer).sign([message], n)
+    shares = [r.share(signature) for r in receivers]
+    assert receivers[0].verify([message], signature, *shares)
+    assert not receivers[0].verify([message[:-1]], signature, *shares)
