@@ -213,7 +213,7 @@ Cell = dict[str, dict[str, dict[str, list[float]]]]
 def run(config: Config, run: Run) -> Mapping[str, float]:
     """Offer the same demands to all schedulers."""
     found: dict[tuple[str, float], Cell] = {}
-    cells = [(n, f) for n in config.networks for f in config.fidelities]
+    cells: list[tuple[str, float]] = [(n, f) for n in config.networks for f in config.fidelities]
     cells += [("surfnet", f) for f in config.surfnet_fidelities if config.surfnet_loads]
     for network, fidelity in run.progress(cells, "networks"):
         cell = run.step(f"{network}, {fidelity:g}", partial(_cell, config, run, network, fidelity))
@@ -225,13 +225,13 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
             means = {f"{v}/{q}": _mean(x) for v, quantities in variants.items() for q, x in quantities.items()}
             run.log(network=network, fidelity=fidelity, load=float(load), **means)
     metrics = _summary(config, found)
-    for load in sorted({min(config.loads, key=lambda x: abs(x - REFERENCE_LOAD)), max(config.loads)}):
-        rows = [
-            {"network": n, "F": f} | {v: f"{_mean(q['throughput']):.2f}" for v, q in cell[str(load)].items()}
+    for shown in sorted({min(config.loads, key=lambda x: abs(x - REFERENCE_LOAD)), max(config.loads)}):
+        rows: list[dict[str, Any]] = [
+            {"network": n, "F": f} | {v: f"{_mean(q['throughput']):.2f}" for v, q in cell[str(shown)].items()}
             for (n, f), cell in found.items()
-            if str(load) in cell
+            if str(shown) in cell
         ]
-        run.table(f"throughput at {load:g}", rows, f"Throughput (pairs/s) at load {load:g}, mean over seeds")
+        run.table(f"throughput at {shown:g}", rows, f"Throughput (pairs/s) at load {shown:g}, mean over seeds")
     run.note(
         "The paper's curves are not given as numbers: its loads lie between 0.5 and 100 pairs/s. Offered rates are drawn among those that a "
         "demand's protocol reaches alone; the law behind the authors' demands may differ."
