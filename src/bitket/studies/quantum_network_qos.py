@@ -244,11 +244,9 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
         _fidelities_figure(config, run, found),
         "Throughput, response time and jitter over fidelity, highest load.",
     )
-    run.figure(
-        "budgets",
-        _budgets_figure(config, run, metrics),
-        "Change against budget 0 on the line, all loads, fidelities and seeds.",
-    )
+    if "line" in config.networks and config.budgets:
+        figure = _budgets_figure(config, run, metrics)
+        run.figure("budgets", figure, "Change against budget 0 on the line, all loads, fidelities and seeds.")
     return metrics
 
 
@@ -363,11 +361,9 @@ def _budgets_figure(config: Config, run: Run, metrics: Mapping[str, float]) -> A
     figure, axes = run.subplots(1, 2, width=8.0, height=3.2)
     for ax, quantity in zip(axes, ("throughput", "wcrt"), strict=True):
         for method in PREEMPTIVE:
-            keys = [f"{quantity}/{method} {b:g}" for b in config.budgets]
-            if all(f"budget/{k}" in metrics for k in keys):
-                values = [100 * metrics[f"budget/{k}"] for k in keys]
-                errors = [100 * metrics[f"budget error/{k}"] for k in keys]
-                ax.errorbar(config.budgets, values, errors, marker="o", markersize=4, capsize=3, label=method)
+            values = [100 * metrics[f"budget/{quantity}/{method} {b:g}"] for b in config.budgets]
+            errors = [100 * metrics[f"budget error/{quantity}/{method} {b:g}"] for b in config.budgets]
+            ax.errorbar(config.budgets, values, errors, marker="o", markersize=4, capsize=3, label=method)
         ax.axhline(0, color="0.6", linewidth=1)
         ax.set(xscale="log", xlabel="budget, s", ylabel=f"change of {quantity}, %")
     axes[0].legend()
