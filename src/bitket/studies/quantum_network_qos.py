@@ -131,15 +131,19 @@ def _budgets(m: Mapping[str, float], config: Config) -> Verdict:
     }
     if not changes["throughput"]:
         return Verdict.untested("needs the line and a budget")
-    clear = {what: any(abs(v) > 2 * e for v, e in found.values()) for what, found in changes.items()}
+    suspending = {  # rcpsp-pbs also frees qubits between segments that it does not suspend
+        what: {k: pair for k, pair in found.items() if not k.startswith("rcpsp-pbs")} for what, found in changes.items()
+    }
+    clear = {what: any(abs(v) > 2 * e for v, e in found.values()) for what, found in suspending.items()}
     listed = "; ".join(
         f"{what} " + ", ".join(f"{k} {100 * v:+.1f} +- {100 * e:.1f} %" for k, (v, e) in found.items())
         for what, found in changes.items()
     )
     return Verdict.of(
-        100 * max((v for v, _ in changes["throughput"].values()), key=abs),
+        100 * max((v for v, _ in suspending["throughput"].values()), key=abs),
         all(clear.values()),
-        f"largest mean change of throughput against budget 0 on the line; {listed}; both must change by over two standard errors somewhere",
+        f"largest mean change of throughput against budget 0 on the line, rcpsp-pbs apart; {listed}; both must change by over two standard "
+        "errors in pts-pb or rcpsp-pb",
     )
 
 
@@ -234,7 +238,8 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
         run.table(f"throughput at {shown:g}", rows, f"Throughput (pairs/s) at load {shown:g}, mean over seeds")
     run.note(
         "The paper's curves are not given as numbers: its loads lie between 0.5 and 100 pairs/s. Offered rates are drawn among those that a "
-        "demand's protocol reaches alone; the law behind the authors' demands may differ."
+        "demand's protocol reaches alone; the law behind the authors' demands may differ. With a budget rcpsp-pbs holds qubits by segments, without one for the whole protocol: "
+        "its gain over rcpsp-np-fpr is not of suspension alone."
     )
     run.figure(
         "loads", _loads_figure(run, found), "Throughput over load at the lowest fidelity; the dashed line is the load."
