@@ -238,8 +238,11 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
         run.table(f"throughput at {shown:g}", rows, f"Throughput (pairs/s) at load {shown:g}, mean over seeds")
     run.note(
         "The paper's curves are not given as numbers: its loads lie between 0.5 and 100 pairs/s. Offered rates are drawn among those that a "
-        "demand's protocol reaches alone; the law behind the authors' demands may differ. With a budget rcpsp-pbs holds qubits by segments, without "
-        "one for the whole protocol: its gain over rcpsp-np-fpr is not of suspension alone."
+        "demand's protocol reaches alone; the law behind the authors' demands may differ."
+    )
+    run.note(
+        "With a budget rcpsp-pbs holds qubits by segments, without one for the whole protocol: its gain over rcpsp-np-fpr is not of "
+        "suspension alone."
     )
     run.figure(
         "loads", _loads_figure(run, found), "Throughput over load at the lowest fidelity; the dashed line is the load."
