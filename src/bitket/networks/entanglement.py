@@ -1,0 +1,106 @@
+"""Purification (BBPSSW) and swapping between routers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bitket.networks.resources import Memory, Protocol, ResourceManager
+from bitket.networks.states import purified, swapped
+
+__all__ = ["AskedPurification", "EndOfSwap", "Purification", "Swapping"]
+
+
+class Purification(Protocol):
+    """The side that asks: memories are the kept and the measured one."""
+
+    def start(self) -> None:
+        """Both have measured (the partner when it answered); compare, and tell the partner."""
+        network, node = self.node.network, self.node
+        kept, measured = self.memories
+        partners = [network.partner.get(m.key) for m in self.memories]
+        success = False
+        if partners[0] is not None and partners[1] is not None:
+            success = network.pairs.purify(
+                (kept.key, partners[0]), (measured.key, partners[1]), node.uniform, node.timeline.now
+            )
+            network.split(measured.key)
+            if not success:
+                network.split(kept.key)
+        network.purifications += 1
+        fidelity = purified(kept.fidelity, measured.fidelity)
+        self.tell(success, fidelity)
+        node.finish(self)
+        _end(node, kept, measured, success, fidelity)
+
+
+class AskedPurification(Protocol):
+    """The side that waits; the question joins two of them, the kept memory first."""
+
+    def receive(self, source: str, *message: Any) -> None:
+        """The comparison."""
+        success, fidelity = message
+        kept, measured = self.memories
+        self.node.finish(self)
+        _end(self.node, kept, measured, success, fidelity)
+
+
+def _end(node: ResourceManager, kept: Memory, measured: Memory, success: bool, fidelity: float) -> None:
+    if success:
+        kept.fidelity = fidelity
+        node.update(kept)
+    else:
+        node.reset(kept)
+    node.reset(measured)
+
+
+class Swapping(Protocol):
+    """At the router in the middle; memories are entangled with the left and with the right partner."""
+
+    needs = 2
+
+    def start(self) -> None:
+        """Both ends agree: measure, and tell them."""
+        network, node = self.node.network, self.node
+        left, right = self.memories
+        hardware, now = network.hardware, node.timeline.now
+        names = left.partner, right.partner
+        one, other_end = network.partner.get(left.key), network.partner.get(right.key)
+        success = node.uniform() < hardware.swap_success
+        if success and one is not None and other_end is not None:
+            network.pairs.swap((one, left.key), (right.key, other_end), node.uniform, now)
+            network.join(one, other_end, left.key, right.key)
+        network.swaps += 1
+        scalar = hardware.formalism == "fidelity"
+        fidelity = (
+            left.fidelity * right.fidelity * hardware.swap_degradation
+            if scalar
+            else swapped(left.fidelity, right.fidelity)
+        )
+        expires = min((m.expires for m in (left, right) if m.expires >= 0), default=-1)
+        pair = next(network.numbers)
+        for name, number in self.others:
+            other = names[1] if name == names[0] else names[0]
+            node.send(name, "protocol", number, success, other, fidelity, pair, expires)
+        node.finish(self)
+        for memory in (left, right):
+            node.reset(memory)
+
+
+class EndOfSwap(Protocol):
+    """At either end."""
+
+    def receive(self, source: str, *message: Any) -> None:
+        """What came of it: the new partner, or nothing."""
+        success, partner, fidelity, pair, expires = message
+        (memory,) = self.memories
+        self.node.finish(self)
+        if success:
+            self.node.entangle(memory, partner, fidelity, pair, expires)
+        else:
+            self.node.reset(memory)
+
+
+def ready(memories: Sequence[Memory], partner: str) -> list[Memory]:
+    """Free memories that are entangled with a partner."""
+    return [m for m in memories if m.partner == partner and m.free]

@@ -1,0 +1,241 @@
+"""Heralded generation of pairs between neighbours, as messages and photons, or drawn from its law.
+
+The primary router (whose name sorts later) sends NEGOTIATE; the other answers with a time of emission at which both memories are ready
+and a detection window at the station in the middle is free; both emit; the station tells both what clicked. After a failure the memories
+are empty, rules match them anew, and the next attempt begins. With the classical delay d_c between the routers, d_m from the station and
+the photon's flight d_q, a round takes 2 d_c + d_q + d_m; matching takes d_c more, or 2 d_c if the router that asks is primary.
+
+``event``: every message and photon is an event. ``batched``: the failed attempts before a success are drawn from `HeraldingLaw`, and
+only the success is an event, at the time it would have had; a protocol that ends before takes it away. Both have the same law, but for
+windows, which delay the photons of an event by at most the dead time of a detector for each pair that the link works on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitket.networks.heralding import HeraldingLaw
+from bitket.networks.resources import Memory, Protocol, ResourceManager
+from bitket.networks.states import werner
+from bitket.networks.timeline import Event, Uniforms, picoseconds
+
+if TYPE_CHECKING:
+    from bitket.networks.network import Network
+
+__all__ = ["Generation", "Link"]
+
+
+class Link:
+    """Two neighbours and the station at the half of their fibre.
+
+    Attributes
+    ----------
+    a, b
+        Names of the routers, sorted; b is primary.
+    law
+        Probabilities of an attempt.
+    flight
+        Picoseconds of a photon to the station.
+    report
+        Picoseconds of a message from the station to a router.
+    pairs
+        Number of pairs made.
+    """
+
+    def __init__(self, network: Network, a: str, b: str, length_km: float) -> None:
+        hardware = network.hardware
+        self.network, self.timeline, self.pairs = network, network.timeline, 0
+        (self.a, self.b), self.length_km = sorted((a, b)), length_km
+        self.law: HeraldingLaw = hardware.law(length_km)
+        self.flight = hardware.flight(length_km / 2)
+        self.report = network.delay(a, b) // 2
+        self.generator = network.timeline.generator(f"station {self.a} {self.b}")
+        self.uniform = Uniforms(self.generator)
+        self.weights = self.law.weights(hardware.memory.raw_fidelity)
+        period = picoseconds(1 / hardware.memory.frequency_hz)
+        self.period = period
+        width = max(hardware.detector.dead_time + 1, picoseconds(1 / hardware.channel_rate_hz), 1)
+        self._width, self._taken = width, set[int]()
+        self.detectors = [hardware.detector.state(self.generator) for _ in range(2)]
+
+    # -- batched ----------------------------------------------------------------------------------------------------
+    def herald(self, responder: Generation, asker: tuple[str, int], begin: int, between: int) -> None:
+        """Schedule the success of attempts, the first of which is negotiated at ``begin``; ``between`` are the ps to match anew."""
+        other = self.network.routers[asker[0]].protocols[asker[1]]
+        ready = max(m.next_excitation for m in (*responder.memories, *other.memories))
+        turn = 2 * self.network.delay(self.a, self.b)
+        back = self.flight + self.report
+        within, anew = max(self.period, back + turn), max(self.period, back + between + turn)
+        trials = self.law.failures(self.generator)
+        emitted = max(begin + turn, ready)
+        emitted += (trials.one_round + trials.two_rounds) * anew
+        emitted += (trials.two_rounds + self.law.rounds - 1) * within
+        attempts = trials.one_round + trials.two_rounds + 1
+        event = self.timeline.at(emitted + back, self._heralded, responder, other, emitted, attempts)
+        responder.success = event
+        if isinstance(other, Generation):
+            other.success = event
+
+    def _heralded(self, one: Protocol, other: Protocol, emitted: int, attempts: int) -> None:
+        self.network.attempts += attempts  # those before a success that did not come are not known
+        for memory in (*one.memories, *other.memories):
+            memory.next_excitation = emitted + self.period
+        pair = self.entangle(one.memories[0], other.memories[0], self.weights, emitted)
+        for protocol in (one, other):
+            assert isinstance(protocol, Generation)
+            protocol.succeed(pair, emitted)
+
+    def entangle(self, a: Memory, b: Memory, weights: NDArray[np.float64], emitted: int) -> int:
+        """Two memories are a pair since the emission; its number."""
+        network = self.network
+        rates = network.hardware.memory.error_rates
+        keys = (a.key, b.key)
+        network.pairs.create(keys, weights, emitted, (rates, rates) if any(rates) else ())
+        network.partner[a.key], network.partner[b.key] = b.key, a.key
+        self.pairs += 1
+        return next(network.numbers)
+
+    # -- events -----------------------------------------------------------------------------------------------------
+    def window(self, emission: int) -> int:
+        """The first emission at or after this time whose photons meet no others' dead time."""
+        slot = -(-(emission + self.flight) // self._width)
+        if len(self._taken) > 1000:
+            self._taken = {s for s in self._taken if (s + 1) * self._width > self.timeline.now}
+        while slot in self._taken:
+            slot += 1
+        self._taken.add(slot)
+        return slot * self._width - self.flight
+
+    def photon(self, window: Window) -> None:
+        """A photon is at the beam splitter."""
+        if self.detectors[self.uniform() >= 0.5].photon(self.timeline.now) is not None:
+            window.clicks += 1
+
+    def judge(self, window: Window) -> None:
+        """The window ends: tell both routers whether there was one click."""
+        dark = 0
+        if self.law.dark:
+            dark = sum(self.uniform() < self.law.dark for _ in range(2 - min(2, window.clicks)))
+        window.genuine &= window.clicks == 1 and not dark
+        good, pair = window.clicks + dark == 1, -1
+        protocols = [self.network.routers[name].protocols.get(number) for name, number in window.sides]
+        if good and window.round == self.law.rounds:
+            a, b = protocols
+            if a is None or b is None:
+                return
+            assert isinstance(a, Generation)
+            assert isinstance(b, Generation)
+            coherent = window.genuine and a.bright != b.bright
+            raw = self.network.hardware.memory.raw_fidelity
+            classical = np.array([0.5, 0, 0.5, 0] if a.bright != b.bright else [0, 0.5, 0, 0.5])
+            pair = self.entangle(a.memories[0], b.memories[0], werner(raw) if coherent else classical, window.emission)
+        for name, number in window.sides:
+            router = self.network.routers[name]
+            self.timeline.after(
+                self.report, router.receive, "protocol", "station", number, "result", good, window, pair
+            )
+
+
+class Window:
+    """A detection window of one round of one pair of protocols."""
+
+    __slots__ = ("clicks", "emission", "genuine", "round", "sides")
+
+    def __init__(
+        self, sides: tuple[tuple[str, int], tuple[str, int]], emission: int, round_: int, genuine: bool
+    ) -> None:
+        self.sides, self.emission, self.round, self.clicks, self.genuine = sides, emission, round_, 0, genuine
+
+
+class Generation(Protocol):
+    """One side: the router that asks its right neighbour, or the one that waits for its left neighbour."""
+
+    def __init__(self, node: ResourceManager, memory: Memory, link: Link, asks: bool) -> None:
+        super().__init__(node, [memory])
+        self.link, self.asks = link, asks
+        self.primary = node.name == link.b
+        self.bright = False
+        self.success: Event | None = None
+        self._round, self._genuine = 1, True
+        self._photon: Event | None = None
+
+    def start(self) -> None:
+        """Begin an attempt, or draw when one succeeds."""
+        network = self.node.network
+        if network.batched:
+            if not self.asks:
+                delay = network.delay(self.link.a, self.link.b)
+                self.link.herald(
+                    self,
+                    self.others[0],
+                    self.node.timeline.now + (0 if self.primary else delay),
+                    delay * (1 if self.primary else 2),
+                )
+        elif self.primary:
+            if not self.asks:
+                network.attempts += 1
+            self._negotiate()
+        elif not self.asks:
+            network.attempts += 1
+
+    def _negotiate(self) -> None:
+        self.tell("negotiate", self.memories[0].next_excitation, self._round, self._genuine)
+
+    def receive(self, source: str, *message: Any) -> None:
+        """NEGOTIATE (with what the primary's memory needs), EMIT (a time), or the station's RESULT."""
+        kind, *rest = message
+        timeline = self.node.timeline
+        if kind == "negotiate":
+            ready, round_, genuine = rest
+            self._round = round_
+            name, number = self.others[0]
+            earliest = max(
+                timeline.now + self.node.network.delay(self.node.name, name), ready, self.memories[0].next_excitation
+            )
+            emission = self.link.window(earliest)
+            window = Window(((name, number), (self.node.name, self.number)), emission, round_, genuine)
+            timeline.at(emission + self.link.flight, self.link.judge, window, priority=1)
+            self.tell("emit", window)
+            self._photon = timeline.at(emission, self._emit, window)
+        elif kind == "emit":
+            (window,) = rest
+            self._photon = timeline.at(window.emission, self._emit, window)
+        elif kind == "result":
+            good, window, pair = rest
+            self._genuine = window.genuine
+            if not good:
+                memory = self.memories[0]
+                self.node.finish(self)
+                self.node.reset(memory)
+            elif pair >= 0:
+                self.succeed(pair, window.emission)
+            else:
+                self._round += 1
+                if self.primary:
+                    self._negotiate()
+
+    def _emit(self, window: Window) -> None:
+        """Excite the memory: in the first round into a random state, then the flipped one."""
+        self.bright = self.node.uniform() < self.link.law.alpha if window.round == 1 else not self.bright
+        memory = self.memories[0]
+        memory.next_excitation = window.emission + self.link.period
+        eta = self.link.law.eta_a / self.node.network.hardware.detector.efficiency
+        if self.bright and self.node.uniform() < eta:
+            self.node.timeline.after(self.link.flight, self.link.photon, window)
+
+    def succeed(self, pair: int, emitted: int) -> None:
+        """The pair is heralded."""
+        (memory,), hardware = self.memories, self.node.network.hardware
+        coherence = hardware.memory.coherence_time
+        expires = emitted + picoseconds(coherence) if coherence is not None else -1
+        partner = self.link.a if self.primary else self.link.b
+        self.node.finish(self)
+        self.node.entangle(memory, partner, float(self.link.weights[0]), pair, expires)
+
+    def stop(self) -> None:
+        """Take events away."""
+        self.node.timeline.cancel(self.success)
+        self.node.timeline.cancel(self._photon)
