@@ -2,8 +2,8 @@
 
 ``edf`` runs, whenever the processor is free, the released instance with the earliest deadline to its end. ``critical_edf`` starts an
 instance only if everything that is or becomes due to wait while it runs can still follow in time, and idles otherwise (in the manner of
-Ekelin 2006, doi:10.1109/ECRTS.2006.10). ``budgeted_edf`` may suspend an instance, at the points where none of its operations runs, for at
-most a budget of slots in all.
+C. Ekelin 2006, "Clairvoyant non-preemptive EDF scheduling"). ``budgeted_edf`` may suspend an instance, at the points where none of its
+operations runs, for at most a budget of slots in all.
 
 Each returns, for every task and instance, the pieces (begin, end, start): the protocol's slots begin, ..., end - 1 run from slot start on.
 """

@@ -1,8 +1,9 @@
 """Admission and the schedule: which demands are served, and what every qubit does in every slot of a repeating period.
 
-Tasks are admitted one after another. One is refused if a qubit would be needed for more than all of the time, or if the chosen method finds
-no schedule of it together with those admitted before. For the methods that treat the network as a project, tasks fall into groups that
-share no qubit; a newcomer concerns only the groups that it touches, and a group's schedule repeats after its own hyperperiod.
+Tasks are admitted one after another. One is refused if a qubit would be needed for more than all of the time, if the chosen method finds no
+schedule of it together with those admitted before, or if with it the schedule would not repeat soon enough. For the methods that treat the
+network as a project, tasks fall into groups that share no qubit; a newcomer concerns only the groups that it touches, and a group's
+schedule repeats after its own hyperperiod.
 """
 
 from __future__ import annotations
@@ -318,7 +319,7 @@ def timetable(
     Raises
     ------
     InvalidInput
-        As `schedule`.
+        As `schedule`; or the hyperperiod is above 10 000 000 slots.
     """
     begin = time.perf_counter()
     _unique(tasks)
@@ -360,15 +361,12 @@ def schedule(
     Raises
     ------
     InvalidInput
-        The method is unknown, the budget negative or of no use to the method, two tasks have one name, or a single period is above
-        10 000 000 slots.
+        The method is unknown, the budget negative or of no use to the method, or two tasks have one name.
     """
     begin = time.perf_counter()
     _unique(tasks)
     limit = _budget_slots(method, budget, slot)
     make = _maker(method, limit)
-    for task in tasks:
-        hyperperiod([task.period])
     together = not method.startswith("rcpsp")
     accepted: list[int] = []
     refused = list(rejected)
