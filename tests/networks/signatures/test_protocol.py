@@ -11,7 +11,7 @@ import pytest
 from bitket.errors import InvalidInput
 from bitket.networks.signatures.exchange import Channel, ExchangeError, Outcome, alice, bob, charlie, pieces
 from bitket.networks.signatures.hashing import LfsrToeplitz
-from bitket.networks.signatures.keys import KeyStore, make_stores
+from bitket.networks.signatures.keys import Group, KeyStore, make_stores
 from bitket.networks.signatures.protocol import KeyShare, Receiver, Signature, Signer, forgery_probability
 
 
@@ -314,3 +314,19 @@ def test_keys_from_simulated_fibres(tmp_path):
     shares = [r.share(signature) for r in receivers]
     assert receivers[0].verify([message], signature, *shares)
     assert not receivers[0].verify([message[:-1]], signature, *shares)
+
+
+def test_a_signer_that_cheats_cannot_divide_the_receivers():
+    """Whatever is sent as a signature, both receivers, who add the same two shares, come to the same verdict; guesses pass as often as the bound."""
+    draw, n, message = np.random.default_rng(4), 8, b"pay"
+    accepted = 0
+    for _ in range(3000):
+        shares = [KeyShare(n, int(draw.integers(1 << 3 * n))) for _ in range(2)]
+        guess = Signature(bytes(16), n, Group(0, 0, 1), int(draw.integers(1 << n)), int(draw.integers(1 << n)))
+        one, other = Receiver.verify([message], guess, *shares), Receiver.verify([message], guess, *reversed(shares))
+        assert one == other
+        accepted += one
+    # 30 of 256 polynomials are irreducible, and one hash of 256 is right.
+    expected = 3000 * 30 / 256 / 256
+    assert abs(accepted - expected) < 5 * np.sqrt(expected)
+    assert accepted / 3000 < forgery_probability(8 * len(message) + 8, n)
