@@ -317,7 +317,7 @@ def test_keys_from_simulated_fibres(tmp_path):
 
 
 def test_a_signer_that_cheats_cannot_divide_the_receivers():
-    """Whatever is sent as a signature, both receivers, who add the same two shares, come to the same verdict; guesses pass as often as the bound."""
+    """Both receivers add the same two shares and come to the same verdict, whatever was signed; guesses pass as often as predicted."""
     draw, n, message = np.random.default_rng(4), 8, b"pay"
     accepted = 0
     for _ in range(3000):
