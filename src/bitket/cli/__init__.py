@@ -11,7 +11,7 @@ import sys
 import typer
 
 from bitket import __version__
-from bitket.cli import catalogue, generate, groundstate, reproduce, run, sentence, simulate
+from bitket.cli import catalogue, codes, generate, groundstate, reproduce, run, sentence, simulate
 from bitket.errors import BitketError
 
 __all__ = ["app", "main"]
@@ -30,6 +30,7 @@ simulate.register(app)
 groundstate.register(app)
 generate.register(app)
 sentence.register(app)
+codes.register(app)
 
 
 def _version(asked: bool) -> None:
