@@ -11,7 +11,7 @@ import sys
 import typer
 
 from bitket import __version__
-from bitket.cli import catalogue, generate, groundstate, network, reproduce, run, sentence, sign, simulate
+from bitket.cli import catalogue, codes, generate, groundstate, network, reproduce, run, sentence, sign, simulate
 from bitket.errors import BitketError
 
 __all__ = ["app", "main"]
@@ -32,6 +32,7 @@ generate.register(app)
 sentence.register(app)
 network.register(app)
 sign.register(app)
+codes.register(app)
 
 
 def _version(asked: bool) -> None:

@@ -1,0 +1,157 @@
+"""``bitket codes``: check matrices in; parameters, products, or a code of lighter checks out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bitket.cli.catalogue import Json
+from bitket.cli.console import console
+from bitket.errors import InvalidInput
+
+__all__ = ["register"]
+
+Budget = Annotated[int, typer.Option(min=1, metavar="WORDS", help="Words to look at before a distance is only bounded.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    codes = typer.Typer(help="Error-correcting codes: parameters, products, lighter checks.", no_args_is_help=True)
+    codes.command()(info)
+    codes.command()(product)
+    codes.command()(reduce)
+    app.add_typer(codes, name="codes")
+
+
+def info(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Check matrices: .npz, .alist or .mtx.")],
+    budget: Budget = 2_000_000_000,
+    as_json: Json = False,
+) -> None:
+    """Parameters of a code: n, k, d with how d was found, weights. Example: bitket codes info steane.npz"""
+    from bitket.quantum.codes import read_code
+
+    _print(_described(read_code(file), budget), as_json)
+
+
+def product(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Classical check matrix.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Classical check matrix.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the product here.")] = None,
+    budget: Budget = 2_000_000_000,
+    as_json: Json = False,
+) -> None:
+    """The hypergraph product of two classical codes. Example: bitket codes product a.alist b.alist -o ab.npz"""
+    from bitket.quantum.codes import ClassicalCode, hypergraph_product, read_code
+
+    factors = []
+    for path in (first, second):
+        code = read_code(path)
+        if not isinstance(code, ClassicalCode):
+            raise InvalidInput(f"{path}: a classical check matrix is needed")
+        factors.append(code)
+    made = hypergraph_product(*factors)
+    described = _described(made, budget)
+    _print(described | _written(out, made), as_json)
+
+
+def reduce(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Classical check matrix, or a CSS code for hastings.")],
+    weight: Annotated[int, typer.Option(help="Greatest weight of a check of the quantum code.")] = 6,
+    method: Annotated[str, typer.Option(help="ppo, annealing, classical or hastings.")] = "annealing",
+    distance: Annotated[
+        int | None, typer.Option(min=1, help="Distance to reach; without it that of the input.")
+    ] = None,
+    evaluations: Annotated[int, typer.Option(min=1, help="Distances that a search measures at most.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the search.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the quantum code: .npz, .alist, .mtx or .stim.")
+    ] = None,
+    seed_out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the classical factor that was found.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """A code of lighter checks, same k, no smaller d. Example: bitket codes reduce H.npz --weight 6 --method ppo -o light.npz"""
+    from bitket.quantum.codes import read_code, reduce_weight
+    from bitket.runs.progress import Bars
+
+    code = read_code(file)
+    if seed_out is not None and method == "hastings":
+        raise InvalidInput("--seed-out: the method hastings finds no classical factor")
+    for path in (out, seed_out):
+        if path is not None and path.suffix not in (".npz", ".alist", ".mtx", ".stim"):
+            raise InvalidInput(f"{path}: a name that ends in .npz, .alist, .mtx or .stim is needed")
+    track = iter(Bars(as_json).track(range(evaluations), f"{method}, evaluations"))
+    state = {"done": -1}
+
+    def progress(done: int) -> None:
+        while state["done"] < min(done, evaluations) - 1:
+            state["done"] = next(track)
+
+    found = reduce_weight(
+        code,  # type: ignore[arg-type]
+        weight,
+        method,  # type: ignore[arg-type]
+        distance=distance,
+        budget=evaluations,
+        seed=seed,
+        progress=progress,
+    )
+    described: dict[str, Any] = {
+        "kind": "CSS",
+        "search": method,
+        "evaluations": found.evaluations,
+        **found.certificate.to_dict(),
+    }
+    described |= _written(out, found.code)
+    if seed_out is not None:
+        described |= {"seed_written": _written(seed_out, found.seed)["written"]}
+    _print(described, as_json)
+
+
+def _described(code: Any, budget: int) -> dict[str, Any]:
+    """What `certify` says; k = 0 is refused there."""
+    from bitket.quantum.codes import ClassicalCode, CssCode
+
+    kind = "classical" if isinstance(code, ClassicalCode) else "CSS" if isinstance(code, CssCode) else "stabiliser"
+    if code.k == 0:
+        raise InvalidInput(f"{code.name}: k = 0, the code holds no information; k >= 1 is needed")
+    distance = code.distance(budget=budget)
+    return {
+        "kind": kind,
+        "n": code.n,
+        "k": code.k,
+        "d": distance.value,
+        "exact": distance.exact,
+        "method": distance.method,
+        "trials": distance.trials,
+        "hits": distance.hits,
+        "check_weight": code.weights.check,
+        "qubit_degree": code.weights.bit,
+    }
+
+
+def _written(path: Path | None, code: Any) -> dict[str, Any]:
+    from bitket.quantum.codes import write_code
+
+    return {} if path is None else {"written": [str(p) for p in write_code(path, code)]}
+
+
+def _print(out: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(out))
+        return
+    left, right = ("[", "]") if out["kind"] == "classical" else ("[[", "]]")
+    d = out["d"] if out["exact"] else f"<={out['d']}"
+    how = f"exact, by {out['method']}" if out["exact"] else f"at most, {out['trials']} trials, {out['hits']} hits"
+    screen = console()
+    screen.print(f"{left}{out['n']}, {out['k']}, {d}{right} {out['kind']}; distance {how}", markup=False)
+    screen.print(f"greatest check weight {out['check_weight']}, greatest degree of a bit {out['qubit_degree']}")
+    if out.get("evaluations"):
+        screen.print(f"found in {out['evaluations']} evaluations by {out['search']}")
+    for name in (*out.get("written", ()), *out.get("seed_written", ())):
+        screen.print(f"written: {name}", markup=False)
