@@ -29,7 +29,7 @@ from bitket.quantum.codes import (
 from bitket.quantum.codes.annealing import random_walk
 from bitket.quantum.codes.hastings import coning, copying, gauging, thickening
 
-from . import checker  # isort: skip
+from . import checker  # noqa: I001
 
 
 def dense(n, k, d, seed=0):

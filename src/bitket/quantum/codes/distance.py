@@ -85,7 +85,7 @@ def least_word(
     budget
         Words to look at before an exact way is given up; about a second for each 10^9 of enumeration.
     trials
-        Random eliminations where no exact way is cheap at once.
+        Random eliminations where no exact way is cheap at once; fewer where they would take much longer than the budget.
 
     Raises
     ------
@@ -110,14 +110,14 @@ def least_word(
         assert word is not None  # the span is larger than the gauge's
         return found(weight, word, True, "enumeration")
     labels = np.concatenate([np.zeros_like(BitMatrix.zeros(len(gauge), len(logical)).words), _identity(len(logical))])
-    if method == "auto" and sparse is None:
-        trials = min(trials, 500)
+    # An elimination costs about K^2 words of work; at least one is done, however large the code.
+    trials = max(1, min(trials, 5 * budget // (K * K * rows.words.shape[1])))
     weight, word, hits = information_sets(rows.words, labels, n, trials, seed, n + 1)
     assert word is not None
     bound = found(weight, word, False, "information sets", trials, hits)
     if method == "information sets":
         return bound
-    sets, terms, cost = _plan(rows, labels, weight)
+    sets, terms, cost = _plan(rows, labels, weight) if K <= 1000 else ([], 0, float("inf"))
     cheap = method == "auto" and cost <= min(budget, 100_000_000)
     if method == "brouwer-zimmermann" and cost > budget:
         raise InvalidInput(f"distance by brouwer-zimmermann looks at {cost:.2g} words: the budget is {budget}")

@@ -53,7 +53,7 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     distance
         Target; None: that of the code.
     ceiling
-        Greatest degree that an edit may make; None: two above the largest of the code and the targets.
+        Greatest degree that an edit may make (the code may begin above it); None: two above the targets.
     gain, loss
         b for a gain and a loss of distance.
     bonus
@@ -88,8 +88,7 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             raise InvalidInput(f"search on a code of n = {self.n}, k = {self.n - self.rows}: n <= 64 and 1 <= k <= 24 are needed")
         if not H.any(axis=0).all():
             raise InvalidInput(f"bit {int((~H.any(axis=0)).argmax())} is in no check: its distance is 1")
-        most = max(int(H.sum(axis=0).max()), int(H.sum(axis=1).max()), check_degree, bit_degree)
-        self.ceiling = most + 2 if ceiling is None else ceiling
+        self.ceiling = max(check_degree, bit_degree) + 2 if ceiling is None else ceiling
         if self.ceiling <= max(check_degree, bit_degree):
             raise InvalidInput(f"ceiling {self.ceiling}: it must exceed the target degrees")
         self.gain, self.loss, self.bonus, self.scramble = gain, loss, bonus, scramble

@@ -96,7 +96,9 @@ class Search:
                  environments: int = 8) -> None:
         from bitket.learning.ppo import PPO, PPOSettings
 
-        self.settings = settings or PPOSettings(hidden=(128, 128), steps=512, epochs=5, batch=512)
+        self.settings = settings or PPOSettings(
+            hidden=(128, 128), steps=512, epochs=5, batch=512, gamma=0.95, learning_rate=1e-3
+        )
         self.envs = [search_env(code, weight, distance, scramble=True) for _ in range(environments)]
         self.agent: PPO = PPO(self.envs, self.settings, seed)
         self.best: np.ndarray | None = None
