@@ -10,7 +10,13 @@ from bitket.quantum.codes.seeds import regular_ldpc
 def larger_codes():
     rng = np.random.default_rng(5)
     codes = [regular_ldpc(n, 3, 4, rng) for n in (20, 24, 28, 32) for _ in range(4)]
-    return [*codes, named_code("golay"), named_code("bch-5-2"), named_code("reed_muller-2-5"), named_code("quadratic_residue-31")]
+    return [
+        *codes,
+        named_code("golay"),
+        named_code("bch-5-2"),
+        named_code("reed_muller-2-5"),
+        named_code("quadratic_residue-31"),
+    ]
 
 
 def test_classical_distances_are_those_of_ldpc():
@@ -51,7 +57,9 @@ def minimum_by_integer_program(checks, logicals):
     return best
 
 
-@pytest.mark.parametrize("code", [hypergraph_product(named_code("hamming-3")), surface_code(4)], ids=["58-16-3", "surface-4"])
+@pytest.mark.parametrize(
+    "code", [hypergraph_product(named_code("hamming-3")), surface_code(4)], ids=["58-16-3", "surface-4"]
+)
 def test_quantum_distances_are_those_of_integer_programs(code):
     assert code.distance_x().value == minimum_by_integer_program(code.z_checks.astype(int), code.logical_z.to_dense())
     assert code.distance_z().value == minimum_by_integer_program(code.x_checks.astype(int), code.logical_x.to_dense())
@@ -75,7 +83,9 @@ def test_another_agent_learns_in_it():
     """Returns of a masked agent rise, and it never takes a forbidden action (the environment would refuse)."""
     contrib = pytest.importorskip("sb3_contrib", reason="sb3-contrib is not installed")
     env = TannerEnv(small(), scramble=20)
-    agent = contrib.MaskablePPO("MlpPolicy", env, n_steps=512, batch_size=128, learning_rate=1e-3, gamma=0.95, seed=0, device="cpu")
+    agent = contrib.MaskablePPO(
+        "MlpPolicy", env, n_steps=512, batch_size=128, learning_rate=1e-3, gamma=0.95, seed=0, device="cpu"
+    )
     agent.learn(512)
     first = np.mean([e["r"] for e in agent.ep_info_buffer])
     agent.learn(8192, reset_num_timesteps=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
@@ -17,7 +18,6 @@ from annotated_types import Ge
 from bitket.runs import Claim, Paper, Verdict
 
 if TYPE_CHECKING:
-    from bitket.quantum.codes import ClassicalCode
     from bitket.runs import Run
 
 PAPER = Paper(
@@ -67,25 +67,37 @@ def _against(name: str, what: str, m: Mapping[str, float], config: Config) -> Ve
     if not problem:
         return Verdict.untested("no seed was both found by PPO and put through the baseline")
     rest = ", ".join(f"{p}: {m[f'ratio/{name}/{p}']:.1f}" for p in config.problems if f"ratio/{name}/{p}" in m)
-    return Verdict.of(ratio, ratio >= 10, f"qubits of {what} over those of PPO at equal k and d, weight 6, largest of {rest}; 10 is needed")
+    return Verdict.of(
+        ratio,
+        ratio >= 10,
+        f"qubits of {what} over those of PPO at equal k and d, weight 6, largest of {rest}; 10 is needed",
+    )
 
 
 def _learns(m: Mapping[str, float], config: Config) -> Verdict:
     gains = {p: (m[f"gain/{p}"], m[f"gain error/{p}"]) for p in config.problems}
     text = "; ".join(f"{p}: {g:.3f} +- {e:.3f}" for p, (g, e) in gains.items())
     least = min(g - e for g, e in gains.values())
-    return Verdict.of(min(g for g, _ in gains.values()), least > 0, f"return of PPO's last tenth above random edits, 95 %: {text}")
+    return Verdict.of(
+        min(g for g, _ in gains.values()), least > 0, f"return of PPO's last tenth above random edits, 95 %: {text}"
+    )
 
 
 def _reaches(m: Mapping[str, float], config: Config) -> Verdict:
     shares = [m[f"reached/ppo/{p}"] for p in config.problems]
     text = ", ".join(f"{p}: {s:.2f}" for p, s in zip(config.problems, shares, strict=True))
-    return Verdict.of(min(shares), min(shares) >= 2 / 3, f"share of runs that reach degrees <= 3 with k and d kept; {text}; 2/3 is needed for each")
+    return Verdict.of(
+        min(shares),
+        min(shares) >= 2 / 3,
+        f"share of runs that reach degrees <= 3 with k and d kept; {text}; 2/3 is needed for each",
+    )
 
 
 def _annealing(m: Mapping[str, float], config: Config) -> Verdict:
     ppo, sa, walk = (sum(m[f"reached/{a}/{p}"] for p in config.problems) for a in ("ppo", "annealing", "random"))
-    costs = "; ".join(f"{p}: {m[f'evaluations/ppo/{p}']:.3g} and {m[f'evaluations/annealing/{p}']:.3g}" for p in config.problems)
+    costs = "; ".join(
+        f"{p}: {m[f'evaluations/ppo/{p}']:.3g} and {m[f'evaluations/annealing/{p}']:.3g}" for p in config.problems
+    )
     return Verdict.of(
         ppo - sa,
         ppo > sa,
@@ -123,7 +135,12 @@ CLAIMS = (
         lambda m, c: _against("best split", "the split seed with the lightest checks", m, c),
         "x",
     ),
-    Claim("better_than_annealing", "Learning finds what annealing with as many evaluations does not.", "not stated", _annealing),
+    Claim(
+        "better_than_annealing",
+        "Learning finds what annealing with as many evaluations does not.",
+        "not stated",
+        _annealing,
+    ),
     Claim(
         "distances_of_tens",
         "Distances of 35 to 40 at weight 6.",
@@ -145,13 +162,9 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
     curves: dict[str, list[dict[str, float]]] = {}
     products: list[tuple[int, str]] = []
     for problem, evaluations in zip(config.problems, config.evaluations, strict=True):
-        start = run.step(f"start {problem}", lambda p=problem: _start(p, run).checks)
+        start = run.step(f"start {problem}", partial(_start, problem, run))
         learned = [_learned(run, start, problem, evaluations, r) for r in range(config.repeats)]
-        others = {
-            how: [run.step(f"{how} {problem} {r}", lambda h=how, r=r: _control(h, start, evaluations, run, problem, r))
-                  for r in range(config.repeats)]
-            for how in ("annealing", "random")
-        }  # fmt: skip
+        others = {how: _controls(how, start, evaluations, run, problem, config) for how in ("annealing", "random")}
         curves[problem] = learned[0]["reports"]
         for how, found in (("ppo", learned), *others.items()):
             metrics[f"reached/{how}/{problem}"] = sum(f["reached"] for f in found) / len(found)
@@ -159,29 +172,33 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
             metrics[f"distance/{how}/{problem}"] = max(f["distance"] for f in found)
         metrics |= _gain(problem, learned, others["random"])
         stored = [f["best"] for f in learned if f["reached"]]
-        sizes = run.step(f"baselines {problem}", lambda s=start: _baselines(s, config))
+        sizes = run.step(f"baselines {problem}", partial(_baselines, start, config))
         if stored:
             name = f"{problem}-weight-{WEIGHT}"
-            verified = run.step(f"verify {problem}", lambda s=stored[0], n=name: _verified(s, n, config, run))
+            verified = run.step(f"verify {problem}", partial(_verified, stored[0], name, config, run))
             products.append((verified["n"], name))
             for how, size in sizes.items():
                 metrics[f"ratio/{how}/{problem}"] = size / verified["n"]
             metrics |= {f"qubits/{problem}": verified["n"], f"product distance/{problem}": verified["d"]}
             rows.append({"seed": problem, "way": "PPO", **verified})
         rows += [{"seed": problem, "way": how, "n": size} for how, size in sizes.items()]
-    run.table("codes", rows, "Quantum codes with checks of weight 6 at most: qubits, and what was computed from the stored matrices")
+    run.table(
+        "codes",
+        rows,
+        "Quantum codes with checks of weight 6 at most: qubits, and what was computed from the stored matrices",
+    )
     if products and config.shots:
-        metrics |= run.step("memory", lambda: _memory(min(products)[1], config, run))
+        metrics |= run.step("memory", partial(_memory, min(products)[1], config, run))
     _figure(run, curves, metrics)
     return metrics
 
 
-def _start(problem: str, run: Run) -> ClassicalCode:
+def _start(problem: str, run: Run) -> Any:
     from bitket.quantum.codes import ClassicalCode, dense_code
 
     n, k, d = map(int, problem.split("-"))
     code = dense_code(n, k, d, run.generator(f"start {problem}"), tries=200_000)
-    return ClassicalCode(code.generator.echelon().matrix.kernel())  # the checks of the systematic generator
+    return ClassicalCode(code.generator.echelon().matrix.kernel()).checks  # the checks of the systematic generator
 
 
 def _learned(run: Run, start: Any, problem: str, evaluations: int, repeat: int) -> dict[str, Any]:
@@ -193,7 +210,9 @@ def _learned(run: Run, start: Any, problem: str, evaluations: int, repeat: int) 
     for _ in run.loop(f"ppo {problem} {repeat}", {"search": search}, -(-evaluations // steps)):
         if not search.success or len(search.reports) < 20:  # after success: a curve of at least 20 updates
             report = search.update()
-            run.log(problem=problem, repeat=repeat, evaluations=search.evaluations, distance=search.best_distance, **report)
+            run.log(
+                problem=problem, repeat=repeat, evaluations=search.evaluations, distance=search.best_distance, **report
+            )
     found = [h["evaluations"] for h in search.history if h["distance"] >= search.envs[0].target_distance]
     return {
         "reached": search.success,
@@ -202,6 +221,13 @@ def _learned(run: Run, start: Any, problem: str, evaluations: int, repeat: int) 
         "best": search.best,
         "reports": search.reports,
     }
+
+
+def _controls(how: str, start: Any, evaluations: int, run: Run, problem: str, config: Config) -> list[dict[str, Any]]:
+    return [
+        run.step(f"{how} {problem} {r}", partial(_control, how, start, evaluations, run, problem, r))
+        for r in range(config.repeats)
+    ]
 
 
 def _control(how: str, start: Any, evaluations: int, run: Run, problem: str, repeat: int) -> dict[str, Any]:
@@ -271,20 +297,26 @@ def _verified(best: Any, name: str, config: Config, run: Run) -> dict[str, Any]:
     assert isinstance(code, CssCode)
     found = certify(code, trials=config.trials).to_dict()
     formula = hypergraph_product(ClassicalCode(best)).distance().value
-    return {key: found[key] for key in ("n", "k", "d", "exact", "method", "check_weight", "qubit_degree")} | {"d by formula": formula}
+    return {key: found[key] for key in ("n", "k", "d", "exact", "method", "check_weight", "qubit_degree")} | {
+        "d by formula": formula
+    }
 
 
 def _memory(name: str, config: Config, run: Run) -> dict[str, float]:
     """Logical errors of the smallest product under circuit noise, three rounds, where the decoder is installed."""
     from bitket.errors import MissingExtra
-    from bitket.quantum.codes import logical_error_rate, read_code
+    from bitket.quantum.codes import CssCode, logical_error_rate, read_code
 
+    code = read_code(run.folder / "codes" / f"{name}.npz")
+    assert isinstance(code, CssCode)
     try:
-        found = logical_error_rate(read_code(run.folder / "codes" / f"{name}.npz"), config.noise, 3, config.shots, run.seed)  # type: ignore[arg-type]
+        found = logical_error_rate(code, config.noise, 3, config.shots, run.seed)
     except MissingExtra as error:
         run.note(str(error))
         return {}
-    run.note(f"{name} as a memory for three rounds under circuit noise of {config.noise}: {found.errors} of {found.shots} shots fail.")
+    run.note(
+        f"{name} as a memory for three rounds under circuit noise of {config.noise}: {found.errors} of {found.shots} shots fail."
+    )
     return {"logical error rate": found.rate, "logical error rate error": found.standard_error}
 
 

@@ -85,7 +85,9 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if min(check_degree, bit_degree) < 2:
             raise InvalidInput(f"target degrees {check_degree} and {bit_degree}: at least 2 are needed")
         if self.n > 64 or not 0 < self.n - self.rows <= 24:
-            raise InvalidInput(f"search on a code of n = {self.n}, k = {self.n - self.rows}: n <= 64 and 1 <= k <= 24 are needed")
+            raise InvalidInput(
+                f"search on a code of n = {self.n}, k = {self.n - self.rows}: n <= 64 and 1 <= k <= 24 are needed"
+            )
         if not H.any(axis=0).all():
             raise InvalidInput(f"bit {int((~H.any(axis=0)).argmax())} is in no check: its distance is 1")
         self.ceiling = max(check_degree, bit_degree) + 2 if ceiling is None else ceiling
@@ -199,7 +201,9 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         """
         action = int(action)
         if not self.allowed(action):
-            raise InvalidInput(f"action {action}: the edge of check {action // self.n} and bit {action % self.n} must stay")
+            raise InvalidInput(
+                f"action {action}: the edge of check {action // self.n} and bit {action % self.n} must stay"
+            )
         potential, distance = self.potential, self.distance
         self.toggle(action)
         self.steps += 1

@@ -92,8 +92,15 @@ class Search:
     Keeps the best code met: within the degree targets, then of largest distance.
     """
 
-    def __init__(self, code: ClassicalCode, weight: int, distance: int | None, seed: int, settings: PPOSettings | None = None,
-                 environments: int = 8) -> None:
+    def __init__(
+        self,
+        code: ClassicalCode,
+        weight: int,
+        distance: int | None,
+        seed: int,
+        settings: PPOSettings | None = None,
+        environments: int = 8,
+    ) -> None:
         from bitket.learning.ppo import PPO, PPOSettings
 
         self.settings = settings or PPOSettings(
@@ -136,14 +143,23 @@ class Search:
     def state_dict(self) -> dict[str, Any]:
         """Between two updates."""
         best = np.zeros((0, 0), np.uint8) if self.best is None else self.best
-        return {"agent": self.agent.state_dict(), "best": best, "distance": self.best_distance, "history": self.history,
-                "reports": self.reports}
+        return {
+            "agent": self.agent.state_dict(),
+            "best": best,
+            "distance": self.best_distance,
+            "history": self.history,
+            "reports": self.reports,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Back to where `state_dict` was taken."""
         self.agent.load_state_dict(state["agent"])
         self.best = state["best"] if state["best"].size else None
-        self.best_distance, self.history, self.reports = state["distance"], list(state["history"]), list(state["reports"])
+        self.best_distance, self.history, self.reports = (
+            state["distance"],
+            list(state["history"]),
+            list(state["reports"]),
+        )
 
 
 def search_env(code: ClassicalCode, weight: int, distance: int | None, *, scramble: bool = False) -> TannerEnv:
@@ -204,10 +220,11 @@ def reduce_weight(
             f"method {method} edits the classical factor of a product: give its check matrix, or use the method hastings"
         )
     degrees = degree_targets(target)
+    history: list[dict[str, float]] = []
     if method == "classical":
-        found, done, history = classical_reduction(code, *degrees), 0, []
+        found, done = classical_reduction(code, *degrees), 0
     elif method == "annealing":
-        env, history = search_env(code, target, distance), []
+        env = search_env(code, target, distance)
         best: list[Any] = [0, None]
 
         def visit(done: int) -> bool:
