@@ -23,7 +23,7 @@ def test_metrics_are_consistent(tiny):
     m = result["metrics"]
     assert m["reached/ppo/6-2-3"] == 1
     assert m["qubits/6-2-3"] == 6**2 + 4**2
-    assert m["product distance/6-2-3"] == 3
+    assert m["product distance/6-2-3"] == m["distance/ppo/6-2-3"] >= 3  # the random start has d >= 3
     assert m["ratio/best split/6-2-3"] <= m["ratio/split/6-2-3"] + 1e-9
     with np.load(folder / "codes" / "6-2-3-weight-6.npz", allow_pickle=False) as arrays:
         assert arrays["hx"].shape[1] == 52
