@@ -61,7 +61,9 @@ def test_forbidden_actions_have_no_probability_and_no_gradient():
     assert p.tolist() == [[0.0, 1.0, 0.0]]
     states = torch.eye(6)[torch.randint(6, (40,), generator=torch.Generator().manual_seed(0))]
     allowed = torch.tensor([[True, True, False]]).repeat(40, 1)
-    report = agent._learn(states, allowed, torch.ones(40, dtype=torch.int64), torch.full((40,), -0.69), torch.randn(40), torch.randn(40))
+    report = agent._learn(
+        states, allowed, torch.ones(40, dtype=torch.int64), torch.full((40,), -0.69), torch.randn(40), torch.randn(40)
+    )
     assert np.isfinite(list(report.values())).all()
     assert report["entropy"] <= np.log(2) + 1e-6
     assert not agent.optimiser.state_dict()["state"][3]["exp_avg"][2].any()  # bias of the forbidden action's logit

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 try:
-    from bitket.algebra.native import _codewords
+    import bitket.algebra.native._codewords as _codewords
 except ImportError:  # installed without a compiler
-    _codewords = None  # type: ignore[assignment]
+    _codewords = None
 
 __all__ = ["clusters", "combinations", "enumerate_span", "information_sets", "tanner_step"]
 
@@ -137,7 +137,7 @@ def _combinations_twin(rows: Words, labels: Words, terms: int, bound: int) -> Fo
     choices = itertools.combinations(range(len(rows)), terms)
     while chunk := list(itertools.islice(choices, 20_000)):
         index = np.array(chunk)
-        counts = np.bitwise_xor.reduce(labels[index], axis=1).any(axis=1)
+        counts = np.flatnonzero(np.bitwise_xor.reduce(labels[index], axis=1).any(axis=1))
         now = _least(np.bitwise_xor.reduce(rows[index[counts]], axis=1), found[0])
         found = now if now[1] is not None else found
     return found
@@ -212,7 +212,7 @@ def _tanner_twin(matrix: Words, columns: int, keeps: NDArray[np.bool_]) -> tuple
 
     full = BitMatrix(matrix[:, None], columns)
     form, kernel = full.echelon(), full.kernel()
-    outside_columns = full.T.kernel().to_dense().any(axis=0)  # e_c outside the column space
+    outside_columns: NDArray[np.bool_] = full.T.kernel().to_dense().max(axis=0, initial=0) > 0  # e_c outside the column space
     inside = np.zeros(columns, bool)  # e_v inside the row space
     solution = np.zeros(keeps.shape, bool)
     transform = form.transform.to_dense()

@@ -14,7 +14,9 @@ from bitket.errors import InvalidInput
 
 __all__ = ["register"]
 
-Budget = Annotated[int, typer.Option(min=1, metavar="WORDS", help="Words to look at before a distance is only bounded.")]
+Budget = Annotated[
+    int, typer.Option(min=1, metavar="WORDS", help="Words to look at before a distance is only bounded.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -68,7 +70,8 @@ def reduce(
     evaluations: Annotated[int, typer.Option(min=1, help="Distances that a search measures at most.")] = 1_000_000,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the search.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the quantum code: .npz, .alist, .mtx or .stim.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write the quantum code: .npz, .alist, .mtx or .stim."),
     ] = None,
     seed_out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the classical factor that was found.")

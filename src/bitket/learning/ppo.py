@@ -168,7 +168,9 @@ class PPO:
         finally:
             torch.set_num_threads(threads)
 
-    def _collect(self, visit: Callable[[int, dict[str, Any]], Any] | None) -> tuple[tuple[torch.Tensor, ...], dict[str, float]]:
+    def _collect(
+        self, visit: Callable[[int, dict[str, Any]], Any] | None
+    ) -> tuple[tuple[torch.Tensor, ...], dict[str, float]]:
         s, count = self.settings, len(self.envs)
         first = [env.reset(seed=int(self.generator.integers(2**31)))[0] for env in self.envs]
         now, masks = np.stack(first), np.stack([env.action_masks() for env in self.envs])
@@ -211,8 +213,8 @@ class PPO:
                 following[t, e] = float(self.critic(torch.from_numpy(state))[0])
         gained = advantages(rewards, values, following, ended, s.gamma, s.lam)
         flat = (states, allowed, actions, chances.astype(np.float32), gained.astype(np.float32))
-        flat = (*flat, (gained + values).astype(np.float32))
-        data = tuple(torch.from_numpy(a.reshape(-1, *a.shape[2:])) for a in flat)
+        targets = (gained + values).astype(np.float32)
+        data = tuple(torch.from_numpy(a.reshape(-1, *a.shape[2:])) for a in (*flat, targets))
         mean = float(np.mean(returns)) if returns else float("nan")
         share = float(np.mean(successes)) if successes else 0.0
         return data, {"return": mean, "success": share, "episodes": float(len(returns))}

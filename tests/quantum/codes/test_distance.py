@@ -173,7 +173,13 @@ def test_golay_product():
 
 
 def test_bound_by_information_sets_meets_products():
-    for code in (hypergraph_product(named_code("hamming-3")), surface_code(3), surface_code(5), surface_code(9), toric_code(5)):
+    for code in (
+        hypergraph_product(named_code("hamming-3")),
+        surface_code(3),
+        surface_code(5),
+        surface_code(9),
+        toric_code(5),
+    ):
         exact, bound = code.distance(), code.distance(method="information sets", trials=500)
         assert bound.value == exact.value
         assert bound.hits >= 10

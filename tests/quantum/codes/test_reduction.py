@@ -29,7 +29,7 @@ from bitket.quantum.codes import (
 from bitket.quantum.codes.annealing import random_walk
 from bitket.quantum.codes.hastings import coning, copying, gauging, thickening
 
-from . import checker  # isort: skip
+from . import checker
 
 
 def dense(n, k, d, seed=0):
@@ -60,7 +60,9 @@ def degrees(code):
     return [int(m.sum(axis=a).max()) for m in (x, z) for a in (1, 0)]
 
 
-@pytest.mark.parametrize("code", [hypergraph_product(named_code("hamming-3")), surface_code(5)], ids=["58-16-3", "surface"])
+@pytest.mark.parametrize(
+    "code", [hypergraph_product(named_code("hamming-3")), surface_code(5)], ids=["58-16-3", "surface"]
+)
 def test_hastings_steps(code):
     copied = copying(code)
     assert degrees(copied)[1] <= 3
@@ -71,7 +73,9 @@ def test_hastings_steps(code):
     coned = coning(thick)
     assert coned.weights.check <= 6
     assert coned.weights.bit <= 6
-    assert [c.k for c in (copied, gauged, thick, coned)] == [code.k] * 4  # CssCode itself refuses checks that do not commute
+    assert [c.k for c in (copied, gauged, thick, coned)] == [
+        code.k
+    ] * 4  # CssCode itself refuses checks that do not commute
     d = code.distance().value
     for step in (copied, gauged):
         assert step.distance(trials=200, budget=10**8).value >= d
@@ -157,7 +161,12 @@ def test_reduced_codes_are_verified_from_their_files(method, tmp_path):
     assert checker.rank(hx) + checker.rank(hz) + 4 == hx.shape[1]
     got = checker.css(hx, hz, most=4 if method == "classical" else 5)
     want = found.certificate.to_dict()
-    assert (got["n"], got["k"], got["weight"], got["degree"]) == (want["n"], 4, want["check_weight"], want["qubit_degree"])
+    assert (got["n"], got["k"], got["weight"], got["degree"]) == (
+        want["n"],
+        4,
+        want["check_weight"],
+        want["qubit_degree"],
+    )
     assert want["check_weight"] <= 6
     assert want["d"] >= 5
     assert want["exact"]

@@ -32,10 +32,10 @@ class AnnealingSettings:
         b, the weight of the distance in the energy.
     """
 
-    hot: float = 0.3
-    cold: float = 0.01
+    hot: float = 0.1
+    cold: float = 0.002
     steps: int = 20_000
-    distance: float = 2.0
+    distance: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 < self.cold <= self.hot or self.steps < 1 or self.distance < 0:

@@ -58,7 +58,9 @@ def _checks(matrix: ArrayLike | BitMatrix, what: str) -> Bits:
     wrong = np.argwhere((array != 0) & (array != 1))
     if len(wrong):
         row, column = wrong[0]
-        raise InvalidInput(f"{what}: entry {array[row, column]} in row {row}, column {column}; only 0 and 1 are allowed")
+        raise InvalidInput(
+            f"{what}: entry {array[row, column]} in row {row}, column {column}; only 0 and 1 are allowed"
+        )
     bits = array.astype(np.uint8)
     empty = np.flatnonzero(~bits.any(axis=1))
     if len(empty):

@@ -29,6 +29,7 @@ __all__ = ["Distance", "Method"]
 
 Method = Literal["auto", "enumeration", "brouwer-zimmermann", "clusters", "information sets"]
 Words = NDArray[np.uint64]
+_Plan = tuple[list[tuple[Words, Words, int]], int, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ def least_word(
     budget
         Words to look at before an exact way is given up; about a second for each 10^9 of enumeration.
     trials
-        Random eliminations where no exact way is cheap at once.
+        Random eliminations where no exact way is cheap at once; fewer where they would take much longer than the budget.
 
     Raises
     ------
@@ -103,21 +104,23 @@ def least_word(
     def found(weight: int, word: Words, exact: bool, way: str, trials: int = 0, hits: int = 0) -> Distance:
         return Distance(weight, exact, way, BitMatrix(word[None], n).to_dense()[0], trials, hits)
 
-    if method == "enumeration" or (method == "auto" and K <= 24 and 1 << K <= budget):
-        if K > 62 or 1 << K > budget:
+    if method == "enumeration" or (method == "auto" and K <= 24 and budget >= 1 << K):
+        if K > 62 or budget < 1 << K:
             raise InvalidInput(f"distance by enumeration of 2^{K} words: the budget is {budget}")
         weight, word = enumerate_span(rows.words, len(gauge), n + 1)
         assert word is not None  # the span is larger than the gauge's
         return found(weight, word, True, "enumeration")
     labels = np.concatenate([np.zeros_like(BitMatrix.zeros(len(gauge), len(logical)).words), _identity(len(logical))])
-    if method == "auto" and sparse is None:
-        trials = min(trials, 500)
+    # An elimination costs about K^2 words of work; at least one is done, however large the code.
+    trials = max(1, min(trials, 5 * budget // (K * K * rows.words.shape[1])))
     weight, word, hits = information_sets(rows.words, labels, n, trials, seed, n + 1)
     assert word is not None
     bound = found(weight, word, False, "information sets", trials, hits)
     if method == "information sets":
         return bound
-    sets, terms, cost = _plan(rows, labels, weight)
+    # Systematic matrices of large codes take longer than they help: their cost is never within a budget.
+    none: _Plan = ([], 0, float("inf"))
+    sets, terms, cost = _plan(rows, labels, weight) if K <= 1000 else none
     cheap = method == "auto" and cost <= min(budget, 100_000_000)
     if method == "brouwer-zimmermann" and cost > budget:
         raise InvalidInput(f"distance by brouwer-zimmermann looks at {cost:.2g} words: the budget is {budget}")
@@ -135,7 +138,7 @@ def least_word(
             raise InvalidInput(f"distance by clusters: the budget of {budget} words (a node counts as 50) was spent")
     if method == "brouwer-zimmermann" or cost <= budget:
         return _brouwer_zimmermann(bound, sets, terms, n)
-    if K <= 62 and 1 << K <= budget:
+    if K <= 62 and budget >= 1 << K:
         weight, word = enumerate_span(rows.words, len(gauge), weight)
         return found(weight, word, True, "enumeration") if word is not None else _proven(bound, "enumeration")
     return bound
@@ -149,11 +152,12 @@ def _proven(bound: Distance, way: str) -> Distance:
     return Distance(bound.value, True, way, bound.witness, bound.trials, bound.hits)
 
 
-def _plan(rows: BitMatrix, labels: Words, upper: int) -> tuple[list[tuple[Words, Words, int]], int, float]:
+def _plan(rows: BitMatrix, labels: Words, upper: int) -> _Plan:
     """Systematic matrices (rows, labels, rank on columns of its own), terms needed, and words to look at."""
     n, K, dense = rows.shape[1], len(rows), rows.to_dense()
     marks = BitMatrix(labels, 64 * labels.shape[1])
-    free, sets = list(range(n)), []
+    free = list(range(n))
+    sets: list[tuple[Words, Words, int]] = []
     while free and len(sets) < 64:
         order = np.array(free + [c for c in range(n) if c not in set(free)])
         form = BitMatrix.from_dense(dense[:, order]).echelon()

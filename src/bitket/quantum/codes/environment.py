@@ -53,7 +53,7 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     distance
         Target; None: that of the code.
     ceiling
-        Greatest degree that an edit may make; None: two above the largest of the code and the targets.
+        Greatest degree that an edit may make (the code may begin above it); None: two above the targets.
     gain, loss
         b for a gain and a loss of distance.
     bonus
@@ -85,11 +85,12 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if min(check_degree, bit_degree) < 2:
             raise InvalidInput(f"target degrees {check_degree} and {bit_degree}: at least 2 are needed")
         if self.n > 64 or not 0 < self.n - self.rows <= 24:
-            raise InvalidInput(f"search on a code of n = {self.n}, k = {self.n - self.rows}: n <= 64 and 1 <= k <= 24 are needed")
+            raise InvalidInput(
+                f"search on a code of n = {self.n}, k = {self.n - self.rows}: n <= 64 and 1 <= k <= 24 are needed"
+            )
         if not H.any(axis=0).all():
             raise InvalidInput(f"bit {int((~H.any(axis=0)).argmax())} is in no check: its distance is 1")
-        most = max(int(H.sum(axis=0).max()), int(H.sum(axis=1).max()), check_degree, bit_degree)
-        self.ceiling = most + 2 if ceiling is None else ceiling
+        self.ceiling = max(check_degree, bit_degree) + 2 if ceiling is None else ceiling
         if self.ceiling <= max(check_degree, bit_degree):
             raise InvalidInput(f"ceiling {self.ceiling}: it must exceed the target degrees")
         self.gain, self.loss, self.bonus, self.scramble = gain, loss, bonus, scramble
@@ -200,7 +201,9 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         """
         action = int(action)
         if not self.allowed(action):
-            raise InvalidInput(f"action {action}: the edge of check {action // self.n} and bit {action % self.n} must stay")
+            raise InvalidInput(
+                f"action {action}: the edge of check {action // self.n} and bit {action % self.n} must stay"
+            )
         potential, distance = self.potential, self.distance
         self.toggle(action)
         self.steps += 1

@@ -56,7 +56,9 @@ class HypergraphProduct(CssCode):
         if options.get("method", "auto") != "auto":
             return super().distance(**options)
         found: list[tuple[Distance, int, int]] = []
-        for block, (a, b) in enumerate(((self.first.checks, self.second.checks), (self.first.checks.T, self.second.checks.T))):
+        for block, (a, b) in enumerate(
+            ((self.first.checks, self.second.checks), (self.first.checks.T, self.second.checks.T))
+        ):
             codes = [BitMatrix.from_dense(m) for m in (a, b)]
             if all(len(c.kernel()) for c in codes):
                 found += [(_kernel_distance(m, **options), block, part) for part, m in enumerate((a, b))]

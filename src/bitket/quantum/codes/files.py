@@ -80,7 +80,7 @@ def write_code(path: str | Path, code: Code) -> list[Path]:
         else:
             arrays = {"stabilisers": code.checks}
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
         write_bytes(path, buffer.getvalue())
         return [path]
     if path.suffix == ".stim":
@@ -140,11 +140,18 @@ def _from_alist(text: str, path: Path) -> Bits:
         H = np.zeros((m, n), np.uint8)
         for v, line in enumerate(entries):
             found = [c for c in line if c > 0]
-            if len(found) != degrees[v] or len(set(found)) != len(found) or max(found, default=1) > m or min(line, default=0) < 0:
+            if (
+                len(found) != degrees[v]
+                or len(set(found)) != len(found)
+                or max(found, default=1) > m
+                or min(line, default=0) < 0
+            ):
                 raise InvalidInput(f"{path}: column {v + 1} does not hold {degrees[v]} different rows of 1 to {m}")
             H[np.array(found, int) - 1, v] = 1
         if len(entries) != n or len(numbers) not in (4 + n, 4 + n + m):
-            raise InvalidInput(f"{path}: an alist of {n} columns and {m} rows has {4 + n + m} lines; there are {len(lines)}")
+            raise InvalidInput(
+                f"{path}: an alist of {n} columns and {m} rows has {4 + n + m} lines; there are {len(lines)}"
+            )
         for c, line in enumerate(numbers[4 + n :]):
             if sorted(v for v in line if v) != (np.flatnonzero(H[c]) + 1).tolist():
                 raise InvalidInput(f"{path}: row {c + 1} and the columns disagree")

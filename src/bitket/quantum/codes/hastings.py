@@ -215,9 +215,7 @@ class _Layers:
             if fresh:
                 self._add()
             top = layer == len(self.used) - 1  # it will get rungs when a layer is added
-            light = all(
-                len(self.checks[v, layer]) + (layer == 0) + top + ends.count(v) <= self.most for v in set(ends)
-            )
+            light = all(len(self.checks[v, layer]) + (layer == 0) + top + ends.count(v) <= self.most for v in set(ends))
             if fresh or (light and all(self.used[layer].get(s, 0) < self._room(layer, s) for s in sides)):
                 break
         for side in sides:
@@ -254,7 +252,9 @@ def hastings_reduction(code: CssCode, target: int = 6) -> CssCode:
         A target below 6, which these steps do not reach.
     """
     if target < 6:
-        raise InvalidInput(f"Hastings' reduction to weight {target}: it reaches 6; use 'classical' on the seeds for less")
+        raise InvalidInput(
+            f"Hastings' reduction to weight {target}: it reaches 6; use 'classical' on the seeds for less"
+        )
     if code.weights.check <= target and code.weights.bit <= target:
         return code
     return coning(thickening(gauging(copying(code))), target)

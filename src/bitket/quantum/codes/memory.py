@@ -66,7 +66,9 @@ def memory_circuit(code: CssCode, rounds: int, p: float = 0.0) -> str:
         Less than one round, p outside [0, 0.5], or k = 0.
     """
     if rounds < 1 or not 0 <= p <= 0.5:
-        raise InvalidInput(f"memory of {rounds} rounds with noise {p}: at least one round and noise of 0 to 0.5 are needed")
+        raise InvalidInput(
+            f"memory of {rounds} rounds with noise {p}: at least one round and noise of 0 to 0.5 are needed"
+        )
     if code.k == 0:
         raise InvalidInput("memory of a code with k = 0: k >= 1 is needed")
     n, rx, rz = code.n, len(code.x_checks), len(code.z_checks)
@@ -145,7 +147,9 @@ def _matching(circuit: Any, detectors: np.ndarray) -> np.ndarray:
     try:
         model = circuit.detector_error_model(decompose_errors=True)
     except ValueError:
-        raise InvalidInput("decoding by matching: an error of this code flips more than two checks of a kind; use bp-osd") from None
+        raise InvalidInput(
+            "decoding by matching: an error of this code flips more than two checks of a kind; use bp-osd"
+        ) from None
     return pymatching.Matching.from_detector_error_model(model).decode_batch(detectors).astype(bool)
 
 

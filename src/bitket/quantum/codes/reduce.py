@@ -92,11 +92,20 @@ class Search:
     Keeps the best code met: within the degree targets, then of largest distance.
     """
 
-    def __init__(self, code: ClassicalCode, weight: int, distance: int | None, seed: int, settings: PPOSettings | None = None,
-                 environments: int = 8) -> None:
+    def __init__(
+        self,
+        code: ClassicalCode,
+        weight: int,
+        distance: int | None,
+        seed: int,
+        settings: PPOSettings | None = None,
+        environments: int = 8,
+    ) -> None:
         from bitket.learning.ppo import PPO, PPOSettings
 
-        self.settings = settings or PPOSettings(hidden=(128, 128), steps=512, epochs=5, batch=512)
+        self.settings = settings or PPOSettings(
+            hidden=(128, 128), steps=512, epochs=5, batch=512, gamma=0.95, learning_rate=1e-3
+        )
         self.envs = [search_env(code, weight, distance, scramble=True) for _ in range(environments)]
         self.agent: PPO = PPO(self.envs, self.settings, seed)
         self.best: np.ndarray | None = None
@@ -134,14 +143,23 @@ class Search:
     def state_dict(self) -> dict[str, Any]:
         """Between two updates."""
         best = np.zeros((0, 0), np.uint8) if self.best is None else self.best
-        return {"agent": self.agent.state_dict(), "best": best, "distance": self.best_distance, "history": self.history,
-                "reports": self.reports}
+        return {
+            "agent": self.agent.state_dict(),
+            "best": best,
+            "distance": self.best_distance,
+            "history": self.history,
+            "reports": self.reports,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Back to where `state_dict` was taken."""
         self.agent.load_state_dict(state["agent"])
         self.best = state["best"] if state["best"].size else None
-        self.best_distance, self.history, self.reports = state["distance"], list(state["history"]), list(state["reports"])
+        self.best_distance, self.history, self.reports = (
+            state["distance"],
+            list(state["history"]),
+            list(state["reports"]),
+        )
 
 
 def search_env(code: ClassicalCode, weight: int, distance: int | None, *, scramble: bool = False) -> TannerEnv:
@@ -202,10 +220,11 @@ def reduce_weight(
             f"method {method} edits the classical factor of a product: give its check matrix, or use the method hastings"
         )
     degrees = degree_targets(target)
+    history: list[dict[str, float]] = []
     if method == "classical":
-        found, done, history = classical_reduction(code, *degrees), 0, []
+        found, done = classical_reduction(code, *degrees), 0
     elif method == "annealing":
-        env, history = search_env(code, target, distance), []
+        env = search_env(code, target, distance)
         best: list[Any] = [0, None]
 
         def visit(done: int) -> bool:

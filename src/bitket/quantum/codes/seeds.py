@@ -10,7 +10,7 @@ import itertools
 import re
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from bitket.algebra import BitMatrix
 from bitket.algebra.codewords import enumerate_span
@@ -92,7 +92,9 @@ def shortened(code: ClassicalCode, count: int) -> ClassicalCode:
 
 def bch(m: int = 4, t: int = 2) -> ClassicalCode:
     """Narrow-sense BCH code of length 2^m - 1 and distance at least 2 t + 1: row block j holds the powers of alpha^(2 j + 1)."""
-    _need(m in _PRIMITIVE and t >= 1, f"BCH code over 2^{m} elements for {t} errors: m of 3 to 8 and t >= 1 are allowed")
+    _need(
+        m in _PRIMITIVE and t >= 1, f"BCH code over 2^{m} elements for {t} errors: m of 3 to 8 and t >= 1 are allowed"
+    )
     n, powers = (1 << m) - 1, [1]
     while len(powers) < n:
         x = powers[-1] << 1
@@ -145,7 +147,10 @@ def regular_ldpc(n: int, bit_degree: int, check_degree: int, rng: np.random.Gene
     """
     fits = min(bit_degree, check_degree) >= 1 and n * bit_degree % check_degree == 0
     rows = n * bit_degree // check_degree if fits else 0
-    _need(fits and rows >= bit_degree and n >= check_degree, f"degrees {bit_degree} and {check_degree} do not fit {n} bits")
+    _need(
+        fits and rows >= bit_degree and n >= check_degree,
+        f"degrees {bit_degree} and {check_degree} do not fit {n} bits",
+    )
     for _ in range(1000):
         H = np.zeros((rows, n), np.uint8)
         bits = np.repeat(np.arange(n), bit_degree)
@@ -183,8 +188,10 @@ def lightest_checks(code: ClassicalCode) -> ClassicalCode:
         More than 20 independent checks.
     """
     basis = independent(code.matrix)
-    _need(len(basis) <= 20, f"lightest checks among 2^{len(basis)} dual words: at most 20 independent checks are allowed")
-    words = np.zeros((1, basis.words.shape[1]), np.uint64)
+    _need(
+        len(basis) <= 20, f"lightest checks among 2^{len(basis)} dual words: at most 20 independent checks are allowed"
+    )
+    words: NDArray[np.uint64] = np.zeros((1, basis.words.shape[1]), np.uint64)
     for row in basis.words:
         words = np.concatenate([words, words ^ row])
     words = words[1:][np.argsort(np.bitwise_count(words[1:]).sum(axis=1), kind="stable")]
@@ -209,5 +216,7 @@ def named_code(text: str) -> ClassicalCode:
     found = re.fullmatch(r"([a-z_]+)((?:-\d+)*)", text)
     numbers = [int(x) for x in found[2].split("-")[1:]] if found else []
     if not found or found[1] not in makers or len(numbers) != counts.get(found[1], 1):
-        raise InvalidInput(f"code '{text}': there are {', '.join(sorted(makers))}, with numbers as in hamming-3 or bch-4-2")
+        raise InvalidInput(
+            f"code '{text}': there are {', '.join(sorted(makers))}, with numbers as in hamming-3 or bch-4-2"
+        )
     return makers[found[1]](*numbers)

@@ -7,6 +7,8 @@ one way: k stays, and no word gets lighter.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from bitket.errors import InvalidInput
@@ -45,7 +47,7 @@ def classical_reduction(code: ClassicalCode, check_degree: int = 3, bit_degree: 
         n += len(checks) - 1
         for copy, c in zip(copies, checks, strict=True):
             rows[c] = [copy if u == v else u for u in rows[c]]
-        ties += [[a, b] for a, b in zip(copies, copies[1:], strict=False)]
+        ties += [[a, b] for a, b in itertools.pairwise(copies)]
     H = np.zeros((len(rows) + len(ties), n), np.uint8)
     for c, row in enumerate(rows + ties):
         H[c, row] = 1

@@ -1,0 +1,76 @@
+"""`bitket codes`: parameters, products, reduction; one line for bad input."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bitket.quantum.codes import ClassicalCode, colour_code, dense_code, named_code, read_code, write_code
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_code(tmp_path / "hamming.alist", named_code("hamming-3"))
+    write_code(tmp_path / "steane.npz", colour_code(3))
+    write_code(tmp_path / "heavy.npz", ClassicalCode(dense_code(8, 2, 5, np.random.default_rng(0)).generator.kernel()))
+    np.savez(tmp_path / "eights.npz", hx=np.ones((1, 8), int), hz=np.ones((1, 8), int))
+    np.savez(tmp_path / "clash.npz", hx=[[1, 1, 0]], hz=[[0, 1, 1]])
+    np.savez(tmp_path / "empty.npz", h=[[1, 1], [0, 0]])
+    np.savez(tmp_path / "two.npz", h=[[1, 2]])
+    np.savez(tmp_path / "none.npz", h=[[1, 0], [0, 1]])
+    (tmp_path / "text.npz").write_text("not a zip")
+    return tmp_path
+
+
+def test_info_and_product(bitket, folder):
+    out = json.loads(bitket("codes", "info", folder / "steane.npz", "--json")[1])
+    assert (out["n"], out["k"], out["d"], out["exact"], out["check_weight"]) == (7, 1, 3, True, 4)
+    status, text, _ = bitket("codes", "info", folder / "hamming.alist")
+    assert status == 0
+    assert text.startswith("[7, 4, 3] classical; distance exact, by enumeration")
+    args = ("codes", "product", folder / "hamming.alist", folder / "hamming.alist", "-o", folder / "hgp.npz", "--json")
+    out = json.loads(bitket(*args)[1])
+    assert (out["n"], out["k"], out["d"]) == (58, 16, 3)
+    assert read_code(folder / "hgp.npz").k == 16
+
+
+@pytest.mark.parametrize("method", ["annealing", "classical", "hastings"])
+def test_reduce(bitket, folder, method):
+    name, k = ("eights.npz", 6) if method == "hastings" else ("heavy.npz", 4)
+    args = ("codes", "reduce", folder / name, "--weight", 6, "--method", method, "-o", folder / "light.npz", "--json")
+    status, text, err = bitket(*args)
+    assert status == 0, err
+    out, code = json.loads(text), read_code(folder / "light.npz")
+    assert (out["n"], out["k"]) == (code.n, code.k) == (code.n, k)
+    assert out["check_weight"] == code.weights.check <= 6
+    assert (out["evaluations"] > 0) == (method == "annealing")
+    if method == "annealing":
+        assert out["n"] == 100
+        assert out["exact"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("info", "clash.npz"), "do not commute"),
+        (("info", "empty.npz"), "row 1 is empty"),
+        (("info", "two.npz"), "only 0 and 1"),
+        (("info", "none.npz"), "k = 0"),
+        (("info", "text.npz"), "not a readable npz"),
+        (("info", "missing.alist"), "No such file"),
+        (("product", "steane.npz", "hamming.alist"), "classical check matrix"),
+        (("reduce", "none.npz"), "k = 0"),
+        (("reduce", "heavy.npz", "--weight", 2), "at least 4"),
+        (("reduce", "heavy.npz", "--weight", 4, "--evaluations", 300), "no code of weight 4"),
+        (("reduce", "heavy.npz", "--method", "luck"), "there are"),
+        (("reduce", "heavy.npz", "-o", "light.txt"), "ends in"),
+        (("reduce", "steane.npz", "--method", "ppo"), "classical factor"),
+    ],
+)
+def test_bad_input_is_one_line(bitket, folder, arguments, words):
+    paths = [folder / a if str(a).endswith((".npz", ".alist", ".txt")) else a for a in arguments]
+    status, out, err = bitket("codes", *paths)
+    assert status == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert not out
