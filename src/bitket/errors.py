@@ -4,6 +4,10 @@
 class BitketError(Exception):
     """Base of every error that bitket raises on purpose; the command line prints it without a traceback and exits 2."""
 
+    def __str__(self) -> str:
+        """The message on one line, whatever line breaks the input that it quotes may have."""
+        return " ".join(super().__str__().splitlines())
+
 
 class InvalidInput(BitketError, ValueError):
     """A value, shape, file or option that a function cannot take."""

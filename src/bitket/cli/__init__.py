@@ -11,7 +11,7 @@ import sys
 import typer
 
 from bitket import __version__
-from bitket.cli import catalogue, codes, generate, groundstate, reproduce, run, sentence, simulate
+from bitket.cli import catalogue, codes, generate, groundstate, network, reproduce, run, sentence, sign, simulate
 from bitket.errors import BitketError
 
 __all__ = ["app", "main"]
@@ -30,6 +30,8 @@ simulate.register(app)
 groundstate.register(app)
 generate.register(app)
 sentence.register(app)
+network.register(app)
+sign.register(app)
 codes.register(app)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
 import re
@@ -14,6 +13,7 @@ import typer
 
 from bitket.cli.catalogue import Json
 from bitket.cli.console import console
+from bitket.cli.folders import new_folder
 from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def groundstate(
             f"--device {device}: the operator has {H.num_qubits} qubits; the device has {machine.num_qubits}, and at most "
             f"{_NOISY_QUBITS} are simulated with noise"
         )
-    folder = _new_folder(out / "groundstate", name)
+    folder = new_folder(out / "groundstate", name)
     generator = np.random.default_rng(seed)
     found: dict[str, Any] = {
         "target": target,
@@ -223,20 +223,6 @@ def _text(path: Path) -> str:
         raise InvalidInput(
             f"{path}: the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})"
         ) from None
-
-
-def _new_folder(parent: Path, name: str) -> Path:
-    stamp = datetime.datetime.now(tz=datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    folder = parent / f"{re.sub(r'[^A-Za-z0-9-]', '-', name)}-{stamp}"
-    count = 1
-    while folder.exists():
-        count += 1
-        folder = folder.with_name(f"{folder.name.rsplit('_', 1)[0]}_{count}")
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise InvalidInput(f"cannot write {folder}: {error.strerror}") from None
-    return folder
 
 
 def _write(folder: Path, found: dict[str, Any], state: FittedState, plan: dict[str, Any], exact: float | None) -> None:

@@ -41,11 +41,13 @@ class Link:
         Picoseconds of a photon to the station.
     report
         Picoseconds of a message from the station to a router.
+    pairs
+        Number of pairs made.
     """
 
     def __init__(self, network: Network, a: str, b: str, length_km: float) -> None:
         hardware = network.hardware
-        self.network, self.timeline = network, network.timeline
+        self.network, self.timeline, self.pairs = network, network.timeline, 0
         (self.a, self.b), self.length_km = sorted((a, b)), length_km
         self.law: HeraldingLaw = hardware.law(length_km)
         self.flight = hardware.flight(length_km / 2)
@@ -71,13 +73,14 @@ class Link:
         emitted = max(begin + turn, ready)
         emitted += (trials.one_round + trials.two_rounds) * anew
         emitted += (trials.two_rounds + self.law.rounds - 1) * within
-        self.network.attempts += trials.one_round + trials.two_rounds + 1
-        event = self.timeline.at(emitted + back, self._heralded, responder, other, emitted)
+        attempts = trials.one_round + trials.two_rounds + 1
+        event = self.timeline.at(emitted + back, self._heralded, responder, other, emitted, attempts)
         responder.success = event
         if isinstance(other, Generation):
             other.success = event
 
-    def _heralded(self, one: Protocol, other: Protocol, emitted: int) -> None:
+    def _heralded(self, one: Protocol, other: Protocol, emitted: int, attempts: int) -> None:
+        self.network.attempts += attempts  # those before a success that did not come are not known
         for memory in (*one.memories, *other.memories):
             memory.next_excitation = emitted + self.period
         pair = self.entangle(one.memories[0], other.memories[0], self.weights, emitted)
@@ -92,6 +95,7 @@ class Link:
         keys = (a.key, b.key)
         network.pairs.create(keys, weights, emitted, (rates, rates) if any(rates) else ())
         network.partner[a.key], network.partner[b.key] = b.key, a.key
+        self.pairs += 1
         return next(network.numbers)
 
     # -- events -----------------------------------------------------------------------------------------------------
@@ -226,7 +230,7 @@ class Generation(Protocol):
         """The pair is heralded."""
         (memory,), hardware = self.memories, self.node.network.hardware
         coherence = hardware.memory.coherence_time
-        expires = emitted + picoseconds(coherence) if coherence < float("inf") else -1
+        expires = emitted + picoseconds(coherence) if coherence is not None else -1
         partner = self.link.a if self.primary else self.link.b
         self.node.finish(self)
         self.node.entangle(memory, partner, float(self.link.weights[0]), pair, expires)

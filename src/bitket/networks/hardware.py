@@ -29,7 +29,7 @@ class MemoryHardware:
     frequency_hz
         Excitations are at least one period apart.
     coherence_time
-        Seconds after which an entangled memory is emptied; infinite by default.
+        Seconds after which an entangled memory is emptied; None: never.
     error_rates
         Rates of X, Y and Z errors (hertz) that lower the fidelity before that; the formalism ``fidelity`` does not look at them.
     """
@@ -37,7 +37,7 @@ class MemoryHardware:
     raw_fidelity: float = 0.85
     efficiency: float = 1.0
     frequency_hz: float = 80e6
-    coherence_time: float = float("inf")
+    coherence_time: float | None = None
     error_rates: PauliRates = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
@@ -45,7 +45,9 @@ class MemoryHardware:
             raise InvalidInput(
                 f"memory with fidelity {self.raw_fidelity} and efficiency {self.efficiency}: they must lie between 0 and 1"
             )
-        if not self.frequency_hz > 0 or not self.coherence_time > 0:
+        if not self.frequency_hz > 0 or (
+            self.coherence_time is not None and not 0 < self.coherence_time < float("inf")
+        ):
             raise InvalidInput(
                 f"memory with frequency {self.frequency_hz} Hz and coherence time {self.coherence_time} s: both must be positive"
             )

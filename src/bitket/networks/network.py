@@ -27,7 +27,7 @@ from bitket.errors import InvalidInput
 from bitket.networks.generation import Link
 from bitket.networks.hardware import LIGHT_SPEED_KM_PER_S, Hardware, MemoryHardware
 from bitket.networks.reservation import Reservation
-from bitket.networks.resources import Memory
+from bitket.networks.resources import Memory, MemoryState
 from bitket.networks.router import Router
 from bitket.networks.states import make_pairs
 from bitket.networks.timeline import FOREVER, SECOND, Timeline, Uniforms, picoseconds
@@ -92,6 +92,8 @@ class Network:
         self.attempts = self.swaps = self.purifications = self.expired = 0
         self.requests: list[Reservation] = []
         self.deliveries: list[tuple[float, int, float]] = []
+        self.samples: list[tuple[float, list[int]]] = []
+        """Memories in use at each router (in the order of ``routers``) at the times that `sample` asked for."""
         self._record = record
         self._taken: dict[int, tuple[float, NDArray[Any] | None]] = {}
         self._waiting: dict[int, int] = {}
@@ -211,6 +213,25 @@ class Network:
         """Simulate until this second."""
         self.timeline.run(picoseconds(until) if until < FOREVER / SECOND else FOREVER)
 
+    def sample(self, every: float) -> None:
+        """Note from now on how many memories are in use, every so many seconds.
+
+        Raises
+        ------
+        InvalidInput
+            The step is not positive.
+        """
+        step = picoseconds(every)
+        if step < 1:
+            raise InvalidInput(f"samples every {every} s: a positive step is needed")
+
+        def look() -> None:
+            used = [sum(m.state is not MemoryState.RAW for m in router.memories) for router in self.routers.values()]
+            self.samples.append((self.timeline.now / SECOND, used))
+            self.timeline.after(step, look)
+
+        look()
+
     # -- what nature does -------------------------------------------------------------------------------------------
     def split(self, key: int) -> None:
         """The pair of this memory is no pair any more."""
@@ -252,6 +273,11 @@ class Network:
         """Halves that were taken at one end only are lost."""
         for pair in [p for p, number in self._waiting.items() if number == reservation.number]:
             del self._taken[pair], self._waiting[pair]
+
+    @property
+    def loads(self) -> dict[tuple[str, str], int]:
+        """Pairs that each link has made."""
+        return {(link.a, link.b): link.pairs for link in self._links.values()}
 
     # -- results ----------------------------------------------------------------------------------------------------
     def table(self) -> list[dict[str, Any]]:

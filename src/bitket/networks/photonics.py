@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bitket.errors import InvalidInput
+from bitket.networks.timeline import SECOND
 
 __all__ = ["Detector", "DetectorState", "Fibre", "LightSource", "SpdcSource", "live_clicks"]
 
 Times = NDArray[np.int64]
-SECOND = 10**12  # picoseconds
 _LATEST = 2**62  # so that a time plus a dead time stays within 64 bits
 
 

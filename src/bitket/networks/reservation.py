@@ -17,7 +17,7 @@ and so on; the partners of a router are its neighbours in the path that it is re
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -119,12 +119,11 @@ def path_rules(router: Router, reservation: Reservation, memories: Sequence[Memo
     partners, place = swap_partners(path), {node: j for j, node in enumerate(path)}
     mine = partners.get(name)
 
-    def rule(priority: int, condition: object, action: object) -> Rule:
-        return Rule(priority, condition, action, reservation)  # type: ignore[arg-type]
+    RAW, ENTANGLED = MemoryState.RAW, MemoryState.ENTANGLED
 
     # -- generation: the left neighbour asks
-    def raw(side: set[int]) -> object:
-        return lambda x: (x,) if x.state is MemoryState.RAW and x.index in side else ()
+    def raw(side: set[int]) -> Callable[[Memory], Sequence[Memory]]:
+        return lambda x: (x,) if x.index in side else ()
 
     def ask_right(chosen: Sequence[Memory]) -> None:
         right = path[k + 1]
@@ -137,7 +136,7 @@ def path_rules(router: Router, reservation: Reservation, memories: Sequence[Memo
 
     # -- purification: the router on the left asks
     def low(x: Memory) -> bool:
-        return x.state is MemoryState.ENTANGLED and x.fidelity < target
+        return x.state is ENTANGLED and x.fidelity < target
 
     def two_low(x: Memory) -> Sequence[Memory]:
         if not low(x) or place[x.partner] < k:
@@ -157,7 +156,7 @@ def path_rules(router: Router, reservation: Reservation, memories: Sequence[Memo
 
     # -- swapping: the router in the middle asks both ends
     def both_sides(x: Memory) -> Sequence[Memory]:
-        if mine is None or x.state is not MemoryState.ENTANGLED or x.partner not in mine or x.fidelity < target:
+        if mine is None or x.partner not in mine or x.fidelity < target:
             return ()
         for other in ready(memories, mine[1] if x.partner == mine[0] else mine[0]):
             if other.fidelity >= target:
@@ -170,8 +169,7 @@ def path_rules(router: Router, reservation: Reservation, memories: Sequence[Memo
             router.ask(protocol, x.partner, ("swap", x.pair), keep=True)
 
     def end_of_swap(x: Memory) -> Sequence[Memory]:
-        good = x.state is MemoryState.ENTANGLED and x.fidelity >= target
-        return (x,) if good and name in partners.get(x.partner, ()) else ()
+        return (x,) if x.fidelity >= target and name in partners.get(x.partner, ()) else ()
 
     def wait_swap(chosen: Sequence[Memory]) -> None:
         router.wait(EndOfSwap(router, chosen), ("swap", chosen[0].pair))
@@ -180,18 +178,17 @@ def path_rules(router: Router, reservation: Reservation, memories: Sequence[Memo
     ends = {path[0]: path[-1], path[-1]: path[0]}
 
     def done(x: Memory) -> Sequence[Memory]:
-        good = x.state is MemoryState.ENTANGLED and x.fidelity >= target
-        return (x,) if good and ends.get(name) == x.partner else ()
+        return (x,) if x.fidelity >= target and ends.get(name) == x.partner else ()
 
     rules = [
-        rule(0, done, lambda chosen: router.deliver(reservation, chosen[0])),
-        rule(1, two_low, ask_purification),
-        rule(1, lambda x: (x,) if low(x) and place[x.partner] < k else (), wait_purification),
-        rule(2, both_sides, ask_swap),
-        rule(2, end_of_swap, wait_swap),
+        Rule(0, ENTANGLED, done, lambda chosen: router.deliver(reservation, chosen[0]), reservation),
+        Rule(1, ENTANGLED, two_low, ask_purification, reservation),
+        Rule(1, ENTANGLED, lambda x: (x,) if low(x) and place[x.partner] < k else (), wait_purification, reservation),
+        Rule(2, ENTANGLED, both_sides, ask_swap, reservation),
+        Rule(2, ENTANGLED, end_of_swap, wait_swap, reservation),
     ]
     if to_right:
-        rules.append(rule(3, raw(to_right), ask_right))
+        rules.append(Rule(3, RAW, raw(to_right), ask_right, reservation))
     if to_left:
-        rules.append(rule(3, raw(to_left), wait_left))
+        rules.append(Rule(3, RAW, raw(to_left), wait_left, reservation))
     return rules

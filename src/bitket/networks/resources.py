@@ -72,9 +72,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Rule:
-    """``action`` is run on the memories that ``condition`` returns for a free memory; none: the next rule is tried."""
+    """``action`` is run on the memories that ``condition`` returns for a free memory in ``state``; none: the next rule is tried."""
 
     priority: int
+    state: MemoryState
     condition: Callable[[Memory], Sequence[Memory]]
     action: Callable[[Sequence[Memory]], None]
     reservation: Reservation
@@ -122,7 +123,7 @@ class ResourceManager:
         self.uniform = Uniforms(network.timeline.generator(f"router {name}"))
         self.memories = [Memory(self, k, next(network.keys)) for k in range(memories)]
         self.numbers = count()
-        self.rules: dict[int, list[Rule]] = {}
+        self.rules: dict[int, dict[MemoryState, list[Rule]]] = {}
         self.waiting: dict[int, dict[Key, deque[Protocol]]] = {}
         self.questions: dict[int, dict[Key, deque[tuple[str, int]]]] = {}
         self.protocols: dict[int, Protocol] = {}
@@ -137,7 +138,8 @@ class ResourceManager:
     def load(self, reservation: Reservation, memories: Sequence[Memory], rules: Sequence[Rule]) -> None:
         """The reservation begins: its rules hold for these memories."""
         number = reservation.number
-        self.rules[number] = sorted(rules, key=lambda rule: rule.priority)
+        ordered = sorted(rules, key=lambda rule: rule.priority)
+        self.rules[number] = {state: [rule for rule in ordered if rule.state is state] for state in MemoryState}
         self.waiting[number], self.questions[number] = {}, {}
         for memory in memories:
             memory.reservation = reservation
@@ -163,7 +165,8 @@ class ResourceManager:
         """A memory has become free, or another state: try the rules."""
         if memory.protocol is not None or memory.reservation is None:
             return
-        for rule in self.rules.get(memory.reservation.number, ()):
+        rules = self.rules.get(memory.reservation.number)
+        for rule in rules[memory.state] if rules else ():
             if chosen := rule.condition(memory):
                 rule.action(chosen)
                 return

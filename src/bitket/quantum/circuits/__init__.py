@@ -38,9 +38,11 @@ if TYPE_CHECKING:
     )
     from bitket.quantum.circuits.state_preparation import amplitude_encoding, prepare_state
     from bitket.quantum.circuits.synthesis import synthesize
+    from bitket.quantum.circuits.zx import ZXGraph
 
 # These stand on scipy, matplotlib or other libraries, which a circuit does not need: loaded when first asked for.
 _LATER = {
+    "ZXGraph": "zx",
     "amplitude_encoding": "state_preparation",
     "decompose": "decomposition",
     "draw_figure": "drawing",
@@ -73,6 +75,7 @@ __all__ = [
     "Operation",
     "Parameter",
     "ParameterError",
+    "ZXGraph",
     "amplitude_encoding",
     "angle_encoding",
     "decompose",

@@ -1,0 +1,279 @@
+"""``bitket network``: a topology in; its simulation, or a schedule for its demands and what that delivers, out."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bitket.cli.catalogue import Json
+from bitket.cli.console import console
+from bitket.cli.folders import new_folder
+from bitket.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from bitket.networks.hardware import Hardware
+    from bitket.networks.network import Network
+
+__all__ = ["register"]
+
+_COLUMNS = ("initiator", "responder", "start_s", "end_s", "memories", "fidelity")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command()(network)
+
+
+def network(
+    topology: Annotated[
+        str,
+        typer.Argument(
+            metavar="TOPOLOGY",
+            help="A .json, .yaml or .graphml file, topohub:NAME (topohub:topozoo/Abilene), or line, star, h, symmetric, surfnet, metro.",
+        ),
+    ],
+    demands: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DEMANDS]",
+            help="Make a schedule for these demands: a .csv or .json file with source, destination, fidelity, rate (pairs/s).",
+        ),
+    ] = None,
+    requests: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv", help=f"Requests to serve, columns {', '.join(_COLUMNS)}; random ones if left out."
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0, help="Seconds to simulate.")] = 30.0,
+    memories: Annotated[int | None, typer.Option(min=1, help="Memories of each router.")] = None,
+    hardware: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help='Hardware: {"memory": {"raw_fidelity": 0.9}, "detector": {...}, "swap_success": 0.6}.',
+        ),
+    ] = None,
+    formalism: Annotated[str, typer.Option(help="How states are kept: fidelity, bell, density or ket.")] = "",
+    mode: Annotated[
+        str, typer.Option(help="batched: failed attempts from their law; event: every message and photon.")
+    ] = "batched",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="Of the schedule: pts-np-edf, pts-cedf, pts-pb, rcpsp-np-edf, rcpsp-np-fpr, rcpsp-pbs or rcpsp-pb."
+        ),
+    ] = "rcpsp-np-edf",
+    budget: Annotated[
+        float, typer.Option(help="Seconds for which a protocol may be suspended (methods that end in pb or pbs).")
+    ] = 0.0,
+    coherence: Annotated[
+        str, typer.Option(metavar="T1,T2", help="Seconds; qubits that wait decay when the schedule is carried out.")
+    ] = "",
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Simulate a quantum network, or schedule what its users demand. Example: bitket network metro --memories 50 --seconds 60"""
+    from bitket.networks.applications import RequestSettings, random_requests
+    from bitket.networks.drawing import draw_network, draw_occupation
+    from bitket.networks.network import Network
+    from bitket.networks.topology import load_topology, require_connected
+
+    if not seconds > 0:
+        raise InvalidInput(f"--seconds {seconds}: a positive number is needed")
+    graph = load_topology(topology)
+    if demands is not None:
+        from bitket.cli.schedule import scheduled
+
+        if requests is not None or hardware is not None or memories is not None or formalism:
+            raise InvalidInput(
+                "--requests, --hardware, --memories and --formalism: they belong to a simulation without demands"
+            )
+        scheduled(topology, graph, demands, method, budget, coherence, seconds, seed, out, as_json)
+        return
+    settings = _hardware(hardware, memories, formalism)
+    simulated = Network(graph, settings, seed=seed, mode=mode, record=True)  # type: ignore[arg-type]
+    asked = _requests(requests)
+    applications = {}
+    if asked:
+        for row in asked:
+            simulated.request(**row)
+        seconds = max(row["end"] for row in asked)
+    else:
+        require_connected(graph, topology)
+        most = max(1, min(len(r.memories) for r in simulated.routers.values()) // 2)
+        reachable = settings.memory.raw_fidelity
+        applications = random_requests(
+            simulated,
+            RequestSettings(memories=(1, most + 1), durations=(2.0, 5.0), fidelities=(0.5, max(0.5, reachable))),
+        )
+    folder = new_folder(out / "network", Path(topology).stem)
+    simulated.sample(seconds / 200)
+    _run(simulated, seconds, quiet=as_json)
+    found: dict[str, Any] = {
+        "topology": topology,
+        "routers": len(graph),
+        "links": graph.number_of_edges(),
+        "seconds": seconds,
+        "seed": seed,
+        "mode": mode,
+        "hardware": dataclasses.asdict(settings),
+        "events": simulated.timeline.executed,
+        "attempts": simulated.attempts,
+        "swaps": simulated.swaps,
+        "purifications": simulated.purifications,
+        "expired": simulated.expired,
+        "delivered": len(simulated.deliveries),
+        "loads": [{"a": a, "b": b, "pairs": pairs} for (a, b), pairs in simulated.loads.items()],
+    }
+    if asked:
+        found["requests"] = simulated.table()
+    else:
+        found["routers_served"] = _served(applications)
+    found["folder"] = str(folder)
+    _write(
+        folder,
+        found,
+        {
+            "network": draw_network(graph, {k: n / seconds for k, n in simulated.loads.items()}, "pairs a second"),
+            "memories": draw_occupation(simulated.samples, list(simulated.routers)),
+        },
+        simulated.deliveries,
+    )
+    if as_json:
+        print(json.dumps(found))
+    else:
+        _print(found)
+
+
+def _run(simulated: Network, seconds: float, *, quiet: bool) -> None:
+    """In steps, with progress on a terminal."""
+    from rich.progress import track
+
+    steps = 100
+    for k in track(
+        range(1, steps + 1), "simulating", console=console(), disable=quiet or not console().is_terminal, transient=True
+    ):
+        simulated.run(seconds * k / steps)
+
+
+def _hardware(path: Path | None, memories: int | None, formalism: str) -> Hardware:
+    from bitket.networks.hardware import Hardware, MemoryHardware
+    from bitket.networks.photonics import Detector
+    from bitket.runs.files import read_json
+
+    data: Any = {} if path is None else read_json(path, "hardware")
+    where = "--hardware" if path is None else f"--hardware {path}"
+    parts = {"": Hardware, "memory": MemoryHardware, "detector": Detector}
+    values: dict[str, Any] = {}
+    for name, kind in parts.items():
+        part = data if not name else data.get(name, {}) if isinstance(data, dict) else {}
+        known = [f.name for f in dataclasses.fields(kind)]
+        if not isinstance(part, dict) or set(part) - set(known):
+            wrong = sorted(set(part) - set(known))[0] if isinstance(part, dict) else part
+            raise InvalidInput(f"{where}: {name or 'hardware'} {wrong!r}: known are {', '.join(known)}")
+        numbers = {
+            k: v for k, v in part.items() if k not in parts and k not in ("formalism", "heralding", "error_rates")
+        }
+        for key, value in numbers.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InvalidInput(f"{where}: {key} {value!r}: a number is needed")
+        own = {k: tuple(v) if isinstance(v, list) else v for k, v in part.items() if k not in parts}
+        if name:
+            values[name] = kind(**own)
+        else:
+            values |= own
+    if memories is not None:
+        values["memories"] = memories
+    if formalism:
+        values["formalism"] = formalism
+    return Hardware(**values)
+
+
+def _requests(path: Path | None) -> list[dict[str, Any]]:
+    if path is None:
+        return []
+    try:
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput(f"{path}: the file cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    out = []
+    for k, row in enumerate(rows, start=2):
+        missing = [c for c in _COLUMNS if row.get(c) is None]
+        if missing:
+            raise InvalidInput(f"{path}, line {k}: column {missing[0]} is missing; needed are {', '.join(_COLUMNS)}")
+        try:
+            times = {"start": float(row["start_s"]), "end": float(row["end_s"]), "fidelity": float(row["fidelity"])}
+            out.append(
+                {"initiator": row["initiator"], "responder": row["responder"], "memories": int(row["memories"])} | times
+            )
+        except ValueError as error:
+            raise InvalidInput(f"{path}, line {k}: {error}") from None
+    if not out:
+        raise InvalidInput(f"{path}: no requests; a header and at least one line are needed")
+    return sorted(out, key=lambda row: row["start"])
+
+
+def _served(applications: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    for name, application in applications.items():
+        s = application.served
+        rows.append(
+            {
+                "router": name,
+                "accepted": s.accepted,
+                "refused": s.refusals,
+                "ended": s.requests,
+                "wait_s": s.waits / s.accepted if s.accepted else None,
+                "pairs_per_s": s.throughputs / s.requests if s.requests else None,
+                "mean_fidelity": s.fidelities / s.delivered if s.delivered else None,
+            }
+        )
+    return rows
+
+
+def _write(
+    folder: Path, found: dict[str, Any], figures: dict[str, Any], deliveries: list[tuple[float, int, float]]
+) -> None:
+    from bitket.runs.figures import encoded
+    from bitket.runs.files import write_bytes, write_json
+
+    for name, figure in figures.items():
+        for kind, data in encoded(figure, name).items():
+            write_bytes(folder / f"{name}.{kind}", data)
+    lines = [
+        "time_s,request,fidelity",
+        *(f"{time:.12f},{number},{fidelity:.6f}" for time, number, fidelity in deliveries),
+    ]
+    write_bytes(folder / "deliveries.csv", ("\n".join(lines) + "\n").encode())
+    write_json(folder / "result.json", found)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    screen = console()
+    rows = found.get("requests") or found["routers_served"]
+    hidden = ("path",) if len(rows) > 20 else ()
+    table = Table(*(name for name in rows[0] if name not in hidden), box=None, pad_edge=False)
+    for row in rows[:40]:
+        table.add_row(*(_text(value) for name, value in row.items() if name not in hidden))
+    screen.print(table)
+    if len(rows) > 40:
+        screen.print(f"... {len(rows) - 40} more in result.json")
+    screen.print(
+        f"{found['seconds']:g} s of {found['routers']} routers and {found['links']} links: {found['delivered']} pairs delivered, "
+        f"{found['attempts']} attempts, {found['swaps']} swaps, {found['purifications']} purifications, {found['expired']} expired"
+    )
+    screen.print(f"{found['folder']}: result.json, deliveries.csv, network.svg, memories.svg", markup=False)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,142 @@
+"""``bitket keys``, ``bitket sign`` and ``bitket verify``: signatures of files by one-time keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bitket.cli.catalogue import Json
+from bitket.cli.console import console
+from bitket.errors import InvalidInput
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for verb in (keys, sign, verify):
+        app.command()(verb)
+
+
+def keys(
+    folder: Annotated[Path, typer.Argument(help="Folder for signer.keys, receiver1.keys and receiver2.keys.")],
+    bits: Annotated[
+        int, typer.Option(min=1, help="Key bits of each; a signature takes three times the bits of its hash.")
+    ] = 1_000_000,
+    as_json: Json = False,
+) -> None:
+    """Make key files for a trial on one machine. Example: bitket keys keys --bits 100000"""
+    from bitket.networks.signatures.keys import make_stores
+
+    stores = make_stores(folder, bits)
+    if as_json:
+        print(json.dumps({store.party: str(store.path) for store in stores} | {"bits": stores[0].left()}))
+    else:
+        for store in stores:
+            console().print(f"{store.path}  {store.party}, {store.left()} bits", markup=False)
+        console().print("Give each receiver its own file, and show it to nobody else but the signer.")
+
+
+def sign(
+    file: Annotated[Path, typer.Argument(help="The file to sign, of any length.")],
+    key_file: Annotated[Path, typer.Option("--keys", help="The signer's key file.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The signature; FILE.qds if left out.")] = None,
+    bits: Annotated[int, typer.Option(help="Bits of the hash, more for keys that are not perfect.")] = 128,
+    as_json: Json = False,
+) -> None:
+    """Sign a file. Example: bitket sign report.pdf --keys keys/signer.keys"""
+    from bitket.networks.signatures.keys import KeyStore
+    from bitket.networks.signatures.protocol import Signer, forgery_probability
+    from bitket.runs.files import write_bytes
+
+    output = output or file.with_name(file.name + ".qds")
+    size = _size(file)
+    if not output.parent.is_dir():
+        raise InvalidInput(f"{output}: the folder does not exist; no key was used")
+    signer = Signer(KeyStore(key_file))
+    signature = signer.sign(_shown(file, size, "signing", as_json), bits)
+    write_bytes(output, signature.to_bytes())
+    out = {
+        "signature": str(output),
+        "message_bytes": size,
+        "bits": bits,
+        "key_bits_used": 3 * bits,
+        "key_bits_left": signer.store.left(),
+        "forgery_probability": forgery_probability(8 * size, bits),
+    }
+    if as_json:
+        print(json.dumps(out))
+    else:
+        console().print(
+            f"{output}: {size} bytes signed with {3 * bits} key bits, {out['key_bits_left']} are left; with perfect keys a forgery "
+            f"succeeds with probability below {out['forgery_probability']:.2g}",
+            markup=False,
+        )
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(help="The file.")],
+    signature_file: Annotated[Path, typer.Argument(metavar="SIGNATURE", help="Its signature, FILE.qds.")],
+    key_file: Annotated[Path, typer.Option("--keys", help="A receiver's key file.")],
+    peer: Annotated[Path, typer.Option("--peer-keys", help="The other receiver's key file.")],
+    as_json: Json = False,
+) -> None:
+    """Check a signature, once: it uses the keys up. Exit status 0 if valid, 1 if not.
+
+    Example: bitket verify report.pdf report.pdf.qds --keys keys/receiver1.keys --peer-keys keys/receiver2.keys
+    """
+    from bitket.networks.signatures.keys import KeyStore
+    from bitket.networks.signatures.protocol import Receiver, Signature
+
+    size = _size(file)
+    try:
+        data = signature_file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{signature_file}: the file cannot be read ({error.strerror})") from None
+    try:
+        signature = Signature.from_bytes(data)
+    except InvalidInput as error:
+        raise InvalidInput(f"{signature_file}: {error}") from None
+    one, other = (Receiver(KeyStore(path)) for path in (key_file, peer))
+    if one.store.party == other.store.party:
+        raise InvalidInput(
+            f"{peer}: the keys of {other.store.party}, as {key_file}; those of both receivers are needed"
+        )
+    for receiver in (one, other):  # before any bit is used
+        receiver.check(signature)
+    shares = [receiver.share(signature) for receiver in (one, other)]
+    valid = one.verify(_shown(file, size, "verifying", as_json), signature, *shares)
+    if as_json:
+        print(json.dumps({"valid": valid, "message_bytes": size, "bits": signature.n}))
+    else:
+        console().print(f"[green]valid[/]: {file}" if valid else f"[red]not valid[/]: {file} is not what was signed")
+    if not valid:
+        raise typer.Exit(1)
+
+
+def _size(path: Path) -> int:
+    try:
+        with path.open("rb"):
+            return path.stat().st_size
+    except OSError as error:
+        raise InvalidInput(f"{path}: the file cannot be read ({error.strerror})") from None
+
+
+def _shown(path: Path, size: int, doing: str, quiet: bool) -> Iterator[bytes]:
+    """The file's pieces, with progress on a terminal where it is long."""
+    from rich.progress import Progress
+
+    from bitket.networks.signatures.exchange import pieces
+
+    screen = console()
+    with Progress(
+        console=screen, transient=True, disable=quiet or size < 1 << 26 or not screen.is_terminal
+    ) as progress:
+        task = progress.add_task(doing, total=size)
+        for piece in pieces(path):
+            yield piece
+            progress.advance(task, len(piece))

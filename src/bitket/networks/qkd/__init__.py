@@ -1,0 +1,1 @@
+"""Quantum key distribution: keys from photons (BB84), made equal (Cascade), made secret (privacy amplification)."""

@@ -1,0 +1,461 @@
+"""Admission and the schedule: which demands are served, and what every qubit does in every slot of a repeating period.
+
+Tasks are admitted one after another. One is refused if a qubit would be needed for more than all of the time, if the chosen method finds no
+schedule of it together with those admitted before, or if with it the schedule would not repeat soon enough. For the methods that treat the
+network as a project, tasks fall into groups that share no qubit; a newcomer concerns only the groups that it touches, and a group's
+schedule repeats after its own hyperperiod.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from bitket.errors import InvalidInput
+from bitket.networks.scheduling.demands import Demand
+from bitket.networks.scheduling.network import QuantumNetwork, Qubit
+from bitket.networks.scheduling.processor import Miss, Pieces, Timetable, budgeted_edf, critical_edf, edf
+from bitket.networks.scheduling.protocol import OperationKind
+from bitket.networks.scheduling.resources import earliest, groups, segments, whole
+from bitket.networks.scheduling.tasks import PeriodicTask, Rejection, hyperperiod, plan
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "METHODS",
+    "Instance",
+    "Method",
+    "Schedule",
+    "ScheduledOperation",
+    "schedule",
+    "schedule_demands",
+    "timetable",
+]
+
+Method = Literal["pts-np-edf", "pts-cedf", "pts-pb", "rcpsp-np-edf", "rcpsp-np-fpr", "rcpsp-pbs", "rcpsp-pb"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One run of a task.
+
+    Attributes
+    ----------
+    task, index
+        Position of the task among the accepted ones, and the number of the instance.
+    release, deadline
+        In slots.
+    pieces
+        Triples (begin, end, start): slots begin, ..., end - 1 of the protocol run from slot ``start`` on.
+    """
+
+    task: int
+    index: int
+    release: int
+    deadline: int
+    pieces: Pieces
+
+    @property
+    def start(self) -> int:
+        """First slot."""
+        return self.pieces[0][2]
+
+    @property
+    def end(self) -> int:
+        """Slot after the last."""
+        begin, end, start = self.pieces[-1]
+        return start + end - begin
+
+    @property
+    def suspended(self) -> int:
+        """Slots between start and end in which it does not run."""
+        return self.end - self.start - sum(end - begin for begin, end, _ in self.pieces)
+
+    def when(self, slot: int) -> int:
+        """When a slot of the protocol runs."""
+        return next(start + slot - begin for begin, end, start in self.pieces if begin <= slot < end)
+
+
+@dataclass(frozen=True)
+class ScheduledOperation:
+    """An operation in the schedule.
+
+    Attributes
+    ----------
+    start_slot, end_slot
+        It runs in slots start_slot, ..., end_slot - 1.
+    kind, nodes, qubits, locks, fidelity
+        As in `bitket.networks.scheduling.placement.Operation`.
+    demand, instance
+        Name of the task, and number of its instance.
+    inputs
+        Positions, in the list of operations, of those whose pairs it takes.
+    """
+
+    start_slot: int
+    end_slot: int
+    kind: OperationKind
+    nodes: tuple[str, ...]
+    qubits: tuple[Qubit, ...]
+    locks: tuple[Qubit, ...]
+    demand: str
+    instance: int
+    inputs: tuple[int, ...]
+    fidelity: float
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule that repeats after its hyperperiod.
+
+    Attributes
+    ----------
+    method, budget
+        How it was made; the budget in slots.
+    accepted, rejected
+        Tasks that are served, and what is refused, with the reason.
+    instances
+        All runs of accepted tasks in one hyperperiod, sorted by start.
+    hyperperiod, slot
+        In slots, and the slot in seconds.
+    seconds
+        Time that scheduling took.
+    """
+
+    method: Method
+    budget: int
+    accepted: tuple[PeriodicTask, ...]
+    rejected: tuple[Rejection, ...]
+    instances: tuple[Instance, ...]
+    hyperperiod: int
+    slot: float
+    seconds: float = field(default=0.0, compare=False)
+
+    def metrics(self) -> dict[str, float]:
+        """Throughput (pairs/s), worst-case response time ``wcrt`` (s), largest ``jitter`` (s^2), numbers accepted and rejected.
+
+        The response time of an instance is from release to end; the jitter of a task is the population variance of the differences of
+        successive starts from the period. Without accepted tasks all are 0.
+        """
+        starts: dict[int, list[int]] = {}
+        for run in self.instances:
+            starts.setdefault(run.task, []).append(run.start)
+        jitter = 0.0
+        for k, times in starts.items():
+            times.sort()
+            shifts = [b - a - self.accepted[k].period for a, b in itertools.pairwise(times)]
+            if shifts:
+                mean = sum(shifts) / len(shifts)
+                jitter = max(jitter, sum((x - mean) ** 2 for x in shifts) / len(shifts))
+        return {
+            "throughput": len(self.instances) / (self.hyperperiod * self.slot),
+            "wcrt": max((run.end - run.release for run in self.instances), default=0) * self.slot,
+            "jitter": jitter * self.slot**2,
+            "accepted": float(len(self.accepted)),
+            "rejected": float(len(self.rejected)),
+        }
+
+    def check(self) -> None:
+        """Verify the schedule slot by slot, by code that shares nothing with the schedulers; time grows with slots times qubits.
+
+        Raises
+        ------
+        InvalidInput
+            What is wrong first, and where.
+        """
+        from bitket.networks.scheduling.checker import check_schedule
+
+        check_schedule(self)
+
+    @cached_property
+    def operations(self) -> tuple[ScheduledOperation, ...]:
+        """What is done in one hyperperiod, sorted by start; inputs come before what takes them."""
+        rows: list[tuple[int, int, int, ScheduledOperation, tuple[int, ...]]] = []
+        for run in self.instances:
+            task = self.accepted[run.task]
+            first = len(rows)
+            for k, o in enumerate(task.protocol.operations):
+                start = run.when(o.start)
+                inputs = tuple(first + i for i in o.inputs)
+                done = ScheduledOperation(
+                    start,
+                    start + o.end - o.start,
+                    o.kind,
+                    o.nodes,
+                    o.qubits,
+                    o.locks,
+                    task.name,
+                    run.index,
+                    (),
+                    o.fidelity,
+                )
+                rows.append((start, done.end_slot, first + k, done, inputs))
+        rows.sort(key=lambda row: row[:3])
+        place = {row[2]: k for k, row in enumerate(rows)}
+        return tuple(
+            ScheduledOperation(**(vars(done) | {"inputs": tuple(place[i] for i in inputs)}))
+            for *_, done, inputs in rows
+        )
+
+    def occupation(self) -> dict[Qubit, list[tuple[int, int, str, int]]]:
+        """For each qubit its occupied intervals as (start slot, end slot, task, instance), sorted."""
+        found: dict[Qubit, list[tuple[int, int, str, int]]] = {}
+        for run in self.instances:
+            task = self.accepted[run.task]
+            for qubit, spans in task.protocol.intervals.items():
+                for a, b in spans:
+                    found.setdefault(qubit, []).append((run.when(a), run.when(b - 1) + 1, task.name, run.index))
+        return {qubit: sorted(spans) for qubit, spans in sorted(found.items())}
+
+    def delivered_fidelities(
+        self, times: tuple[float, float] | Mapping[Qubit, tuple[float, float]]
+    ) -> dict[str, tuple[float, ...]]:
+        """Fidelity of every delivered pair if qubits that wait decohere, for each accepted task by instance.
+
+        A pair decays from the end of the operation that made it to the end of the one that takes it, under relaxation T1 and dephasing T2
+        twirled to Pauli channels (p_x = p_y = (1 - e^(-t/T1))/4, p_z = (1 - e^(-t/T2))/2 - p_x), and is twirled back to a Werner state.
+
+        Parameters
+        ----------
+        times
+            (T1, T2) in seconds of all qubits or of each; infinite where nothing decays.
+
+        Raises
+        ------
+        InvalidInput
+            A time is not positive, or T2 exceeds 2 T1.
+        """
+        from bitket.networks.scheduling.decoherence import delivered_fidelities
+
+        return delivered_fidelities(self, times)
+
+    def to_json(self) -> str:
+        """Everything as a JSON document; slots are numbers, qubits are written ``node/C0``."""
+        document: dict[str, Any] = {
+            "method": self.method,
+            "budget_slots": self.budget,
+            "slot_seconds": self.slot,
+            "hyperperiod_slots": self.hyperperiod,
+            "metrics": self.metrics(),
+            "accepted": [
+                {
+                    "name": task.name,
+                    "period_slots": task.period,
+                    "latency_slots": task.cost,
+                    "fidelity": task.protocol.fidelity,
+                    "demand": asdict(task.demand) if task.demand else None,
+                }
+                for task in self.accepted
+            ],
+            "rejected": [
+                {"name": r.name, "reason": r.reason, "demand": asdict(r.demand) if r.demand else None}
+                for r in self.rejected
+            ],
+            "operations": [
+                {
+                    "start": o.start_slot,
+                    "end": o.end_slot,
+                    "kind": o.kind,
+                    "nodes": o.nodes,
+                    "qubits": [str(q) for q in o.qubits],
+                    "task": o.demand,
+                    "instance": o.instance,
+                    "inputs": o.inputs,
+                }
+                for o in self.operations
+            ],
+            "qubits": {str(q): spans for q, spans in self.occupation().items()},
+        }
+        return json.dumps(document)
+
+    def figure(self, slots: tuple[int, int] | None = None) -> Figure:
+        """Gantt chart: a row for each qubit, a colour for each task, operations dark and waiting pairs light; ``slots`` to show a part."""
+        from bitket.networks.scheduling.gantt import gantt
+
+        return gantt(self, slots)
+
+
+# -- making one ---------------------------------------------------------------------------------------------------------
+def _maker(method: str, budget: int) -> Callable[[Sequence[PeriodicTask], int], Timetable]:
+    match method:
+        case "pts-np-edf":
+            return edf
+        case "pts-cedf":
+            return critical_edf
+        case "pts-pb":
+            return partial(budgeted_edf, budget=budget)
+        case "rcpsp-np-edf":
+            return earliest
+        case "rcpsp-np-fpr":
+            return whole
+        case "rcpsp-pbs" | "rcpsp-pb":
+            return partial(segments, budget=budget, whole_segments=method == "rcpsp-pbs")
+    raise InvalidInput(f"method '{method}' is unknown; there are {', '.join(METHODS)}")
+
+
+def _budget_slots(method: str, budget: float, slot: float) -> int:
+    if not 0 <= budget < math.inf:
+        raise InvalidInput(f"a preemption budget of {budget} s: it must be 0 or more")
+    if not 0 < slot < math.inf:
+        raise InvalidInput(f"a slot of {slot} s: it must be positive")
+    if budget and method in METHODS and not method.endswith(("-pb", "-pbs")):
+        raise InvalidInput(f"method '{method}' never suspends; a budget is for pts-pb, rcpsp-pb and rcpsp-pbs")
+    return math.floor(budget / slot + 1e-9)
+
+
+def timetable(
+    tasks: Sequence[PeriodicTask], method: Method = "rcpsp-np-edf", *, budget: float = 0.0, slot: float = 0.01
+) -> Schedule | Miss:
+    """A schedule of exactly these tasks, or what stands against it. Parameters as in `schedule`.
+
+    Raises
+    ------
+    InvalidInput
+        As `schedule`; or the hyperperiod is above 10 000 000 slots.
+    """
+    begin = time.perf_counter()
+    _unique(tasks)
+    limit = _budget_slots(method, budget, slot)
+    make = _maker(method, limit)
+    hyperperiod(task.period for task in tasks)
+    parts = groups(tasks) if method.startswith("rcpsp") else [list(range(len(tasks)))]
+    try:
+        made = [(part, make([tasks[k] for k in part], _common(tasks, part))) for part in parts]
+    except Miss as miss:
+        return miss
+    return _assembled(method, limit, tasks, (), made, slot, begin)
+
+
+def schedule(
+    tasks: Sequence[PeriodicTask],
+    method: Method = "rcpsp-np-edf",
+    *,
+    budget: float = 0.0,
+    slot: float = 0.01,
+    rejected: Sequence[Rejection] = (),
+) -> Schedule:
+    """Admit tasks one after another and schedule those that fit.
+
+    Parameters
+    ----------
+    tasks
+        In the order in which they ask.
+    method
+        One of `METHODS`. ``pts``: the network as one processor; ``rcpsp``: protocols side by side. ``np``: never suspended; ``pb``: for at
+        most the budget; ``edf``: qubits held in their own intervals, ``fpr``: for the whole protocol, ``pbs``: for a whole segment.
+    budget
+        Seconds for which an instance may be suspended in all; rounded down to slots.
+    slot
+        In seconds.
+    rejected
+        Demands refused before; they are listed first.
+
+    Raises
+    ------
+    InvalidInput
+        The method is unknown, the budget negative or of no use to the method, or two tasks have one name.
+    """
+    begin = time.perf_counter()
+    _unique(tasks)
+    limit = _budget_slots(method, budget, slot)
+    make = _maker(method, limit)
+    together = not method.startswith("rcpsp")
+    accepted: list[int] = []
+    refused = list(rejected)
+    made: list[tuple[list[int], Timetable]] = []
+    used: dict[Qubit, float] = {}
+    load = 0.0
+    for k, task in enumerate(tasks):
+        share = task.utilisation()
+        over = next((q for q, u in share.items() if used.get(q, 0.0) + u > 1 + 1e-9), None)
+        try:
+            if task.cost > task.period:
+                raise InvalidInput(f"one run takes {task.cost} slots, the period is {task.period}")
+            if over is not None:
+                raise InvalidInput(f"qubit {over} would be needed {used.get(over, 0.0) + share[over]:.2f} of the time")
+            if together and load + task.cost / task.period > 1 + 1e-9:
+                raise InvalidInput(f"the network would be busy {load + task.cost / task.period:.2f} of the time")
+            hyperperiod([*(tasks[j].period for j in accepted), task.period])
+            qubits = task.protocol.intervals.keys()
+            touched = [
+                together or any(not qubits.isdisjoint(tasks[j].protocol.intervals) for j in part) for part, _ in made
+            ]
+            part = sorted([k, *(j for (members, _), yes in zip(made, touched, strict=True) if yes for j in members)])
+            table = make([tasks[j] for j in part], _common(tasks, part))
+        except (InvalidInput, Miss) as reason:
+            refused.append(Rejection(task.name, str(reason), task.demand))
+            continue
+        made = [entry for entry, yes in zip(made, touched, strict=True) if not yes] + [(part, table)]
+        accepted.append(k)
+        load += task.cost / task.period
+        for qubit, u in share.items():
+            used[qubit] = used.get(qubit, 0.0) + u
+    number = {k: i for i, k in enumerate(accepted)}
+    parts = [([number[k] for k in part], table) for part, table in made]
+    return _assembled(method, limit, [tasks[k] for k in accepted], refused, parts, slot, begin)
+
+
+def schedule_demands(
+    network: QuantumNetwork, demands: Sequence[Demand], method: Method = "rcpsp-np-edf", *, budget: float = 0.0
+) -> Schedule:
+    """Find protocols for demands, admit and schedule them: `plan`, then `schedule`.
+
+    Raises
+    ------
+    InvalidInput
+        A demand names an unknown node, or as `schedule`.
+    """
+    tasks, rejected = plan(network, demands)
+    return schedule(tasks, method, budget=budget, slot=network.slot, rejected=rejected)
+
+
+def _unique(tasks: Sequence[PeriodicTask]) -> None:
+    names = [task.name for task in tasks]
+    if len(set(names)) < len(names):
+        raise InvalidInput(f"two tasks are named '{next(n for n in names if names.count(n) > 1)}'")
+
+
+def _common(tasks: Sequence[PeriodicTask], part: Sequence[int]) -> int:
+    return hyperperiod(tasks[k].period for k in part)
+
+
+def _assembled(
+    method: str,
+    budget: int,
+    accepted: Sequence[PeriodicTask],
+    rejected: Sequence[Rejection],
+    parts: Sequence[tuple[list[int], Timetable]],
+    slot: float,
+    begin: float,
+) -> Schedule:
+    """Repeat every group's schedule up to the hyperperiod of all."""
+    horizon = hyperperiod(task.period for task in accepted)
+    instances = []
+    for part, table in parts:
+        own = _common(accepted, part)
+        for k, runs in zip(part, table, strict=True):
+            period = accepted[k].period
+            for shift in range(0, horizon, own):
+                for i, pieces in enumerate(runs):
+                    release = shift + i * period
+                    moved = tuple((a, b, start + shift) for a, b, start in pieces)
+                    instances.append(Instance(k, release // period, release, release + period, moved))
+    instances.sort(key=lambda run: (run.start, run.task))
+    return Schedule(
+        method,  # type: ignore[arg-type]
+        budget,
+        tuple(accepted),
+        tuple(rejected),
+        tuple(instances),
+        horizon,
+        slot,
+        time.perf_counter() - begin,
+    )

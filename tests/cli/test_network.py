@@ -1,0 +1,138 @@
+"""``bitket network``."""
+
+import json
+
+import pytest
+
+HEADER = "initiator,responder,start_s,end_s,memories,fidelity\n"
+
+
+def test_random_requests(bitket, tmp_path):
+    status, out, _ = bitket("network", "star", "--memories", 8, "--seconds", 8, "--out", tmp_path, "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert found["routers"] == 4
+    assert found["delivered"] > 0
+    assert sum(row["accepted"] for row in found["routers_served"]) > 4
+    folder = tmp_path / "network"
+    (run,) = folder.iterdir()
+    assert {p.name for p in run.iterdir()} == {
+        "result.json",
+        "deliveries.csv",
+        *(f"{name}.{kind}" for name in ("network", "memories") for kind in ("svg", "png")),
+    }
+    assert len((run / "deliveries.csv").read_text().splitlines()) == 1 + found["delivered"]
+    status, again, _ = bitket("network", "star", "--memories", 8, "--seconds", 8, "--out", tmp_path, "--json")
+    assert json.loads(again)["delivered"] == found["delivered"]
+
+
+def test_requests_and_hardware_of_ones_own(bitket, tmp_path):
+    requests, hardware, topology = tmp_path / "r.csv", tmp_path / "h.json", tmp_path / "t.json"
+    links = [
+        {"a": "amsterdam", "b": "delft", "length_km": 50},
+        {"a": "delft", "b": "hague", "length_km": 10, "classical_delay_ms": 0.2},
+    ]
+    nodes = [{"name": "amsterdam"}, {"name": "delft", "memories": 12}, {"name": "hague"}]
+    topology.write_text(json.dumps({"nodes": nodes, "links": links}))
+    requests.write_text(HEADER + "hague,amsterdam,0.5,3,4,0.6\nhague,delft,3.5,4,2,0.8\n")
+    hardware.write_text(
+        json.dumps(
+            {
+                "memory": {"raw_fidelity": 0.93, "coherence_time": 2},
+                "detector": {"efficiency": 0.9},
+                "formalism": "bell",
+            }
+        )
+    )
+    status, out, _ = bitket(
+        "network", topology, "--requests", requests, "--hardware", hardware, "--out", tmp_path / "o", "--mode", "event"
+    )
+    assert status == 0
+    assert "hague" in out
+    (result,) = (tmp_path / "o").glob("network/*/result.json")
+    found = json.loads(result.read_text())
+    assert [row["path"] for row in found["requests"]] == ["hague delft amsterdam", "hague delft"]
+    assert all(row["delivered"] > 10 for row in found["requests"])
+    assert found["requests"][1]["mean_fidelity"] == pytest.approx(0.93)
+    assert {(load["a"], load["b"]) for load in found["loads"]} == {("amsterdam", "delft"), ("delft", "hague")}
+
+
+DEMANDS = "source,destination,fidelity,rate\n"
+
+
+def test_demands(bitket, tmp_path):
+    demands = tmp_path / "d.csv"
+    demands.write_text(DEMANDS + "0,2,0.75,3.125\n3,5,0.75,3.125\n0,5,0.9,1\n")
+    status, out, _ = bitket(
+        "network", "line", demands, "--seconds", 5, "--out", tmp_path, "--coherence", "10,5", "--json"
+    )
+    assert status == 0
+    found = json.loads(out)
+    assert found["metrics"]["throughput"] == 6.25
+    assert found["kept_with_links_on_time"] is True
+    assert 0 < found["throughput"] < 6.25
+    assert [row["task"] for row in found["rejected"]] == ["demand 2"]
+    (run,) = (tmp_path / "network").iterdir()
+    assert {p.name for p in run.iterdir()} == {
+        "result.json",
+        "schedule.json",
+        *(f"{name}.{kind}" for name in ("network", "gantt") for kind in ("svg", "png")),
+    }
+    assert json.loads((run / "schedule.json").read_text())["metrics"] == found["metrics"]
+    status, out, _ = bitket("network", "line", demands, "--method", "pts-pb", "--budget", 0.1, "--out", tmp_path)
+    assert status == 0
+    assert "rejected demand 2: no protocol" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "files", "message"),
+    [
+        (["nowhere"], {}, "presets are line, star"),
+        (["star", "--seconds", "0"], {}, "a positive number is needed"),
+        (["star", "--mode", "fast"], {}, "batched or event"),
+        (["star", "--formalism", "exact"], {}, "fidelity, bell, density, ket are known"),
+        (["star", "--requests", "none.csv"], {}, "the file cannot be read"),
+        (["star", "--requests", "r.csv"], {"r.csv": HEADER}, "no requests"),
+        (["star", "--requests", "r.csv"], {"r.csv": "a,b\n1,2\n"}, "line 2: column initiator is missing"),
+        (["star", "--requests", "r.csv"], {"r.csv": HEADER + "0,1,x,2,1,0.5\n"}, "line 2: could not convert"),
+        (["star", "--requests", "r.csv"], {"r.csv": HEADER + "0,9,1,2,1,0.5\n"}, "router '9': the network has"),
+        (["star", "--requests", "r.csv"], {"r.csv": HEADER + "0,1,1,2,1,1.5\n"}, "above 0, at most 1"),
+        (["star", "--requests", "r.csv"], {"r.csv": HEADER + "0,1,2,1,1,0.5\n"}, "the end must come after the start"),
+        (["star", "--hardware", "h.json"], {"h.json": "[1]"}, "known are memories"),
+        (["star", "--hardware", "h.json"], {"h.json": '{"speed": 1}'}, "'speed': known are memories"),
+        (["star", "--hardware", "h.json"], {"h.json": '{"memory": {"efficiency": 2}}'}, "must lie between 0 and 1"),
+        (["star", "--hardware", "h.json"], {"h.json": '{"swap_success": "high"}'}, "a number is needed"),
+        (
+            ["t.json"],
+            {
+                "t.json": '{"nodes": [{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "d"}], "links": '
+                '[{"a": "a", "b": "b", "length_km": 1}, {"a": "c", "b": "d", "length_km": 1}]}'
+            },
+            "connect",
+        ),
+        (["line", "none.csv"], {}, "none.csv: cannot be read"),
+        (["line", "d.csv"], {"d.csv": DEMANDS}, "there is no demand in it"),
+        (["line", "d.csv"], {"d.csv": DEMANDS + "0,99,0.7,1\n"}, "no node '99'"),
+        (["line", "d.csv"], {"d.csv": DEMANDS + "0,1,0.7,-1\n"}, "d.csv: demand 0"),
+        (["line", "d.csv", "--method", "best"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "--method best: pts-np-edf"),
+        (["line", "d.csv", "--budget", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "never suspends"),
+        (["line", "d.csv", "--coherence", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "two numbers of seconds"),
+        (["line", "d.csv", "--memories", "5"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "they belong to a simulation"),
+        (["t.json"], {"t.json": '{"nodes": [{"name": "a"}, {"name": "b"}], "links": []}'}, "network without links"),
+        (["t.json"], {"t.json": '{"nodes": [{"name": "a"}], "links": [{"a": "a", "b": "z", "length_km": 1}]}'}, "z"),
+        (
+            ["t.json"],
+            {"t.json": '{"nodes": [{"name": "a"}, {"name": "b"}], "links": [{"a": "a", "b": "b", "length_km": -1}]}'},
+            "-1",
+        ),
+    ],
+)
+def test_wrong_input_ends_with_one_line(bitket, tmp_path, monkeypatch, arguments, files, message):
+    monkeypatch.chdir(tmp_path)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    status, _, err = bitket("network", *arguments)
+    assert status == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()

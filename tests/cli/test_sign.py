@@ -1,0 +1,68 @@
+"""``bitket keys``, ``sign`` and ``verify``."""
+
+import json
+import secrets
+import shutil
+
+import pytest
+
+from bitket.networks.signatures.keys import KeyStore, make_stores
+
+
+def test_commands(bitket, tmp_path):
+    file, folder = tmp_path / "report.pdf", tmp_path / "keys"
+    file.write_bytes(secrets.token_bytes(5000))
+    assert bitket("keys", folder, "--bits", "5000")[0] == 0
+    out = json.loads(bitket("sign", file, "--keys", folder / "signer.keys", "--json")[1])
+    assert out["key_bits_used"] == 384
+    shutil.copytree(folder, tmp_path / "copy")
+    check = [
+        str(file),
+        str(file) + ".qds",
+        "--keys",
+        str(folder / "receiver1.keys"),
+        "--peer-keys",
+        str(folder / "receiver2.keys"),
+    ]
+    status, out, _ = bitket("verify", *check)
+    assert (status, out.startswith("valid")) == (0, True)
+    status, _, err = bitket("verify", *check)
+    assert status == 2
+    assert "a signature can be checked once" in err
+    file.write_bytes(b"other")
+    keys = ["--keys", str(tmp_path / "copy" / "receiver1.keys")]
+    status, _, err = bitket("verify", *check[:2], *keys, "--peer-keys", tmp_path / "copy" / "receiver1.keys")
+    assert status == 2
+    assert "those of both receivers are needed" in err
+    status, out, _ = bitket("verify", *check[:2], *keys, "--peer-keys", tmp_path / "copy" / "receiver2.keys", "--json")
+    assert (status, json.loads(out)["valid"]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sign", "nothing", "--keys", "k/signer.keys"], "nothing: the file cannot be read"),
+        (["sign", "f", "--keys", "nothing"], "nothing: the key file cannot be opened"),
+        (["sign", "f", "--keys", "f"], "f: not a key file"),
+        (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "from 8 to 65536"),
+        (["sign", "f", "--keys", "k/signer.keys", "-o", "no/where.qds"], "no key was used"),
+        (
+            ["verify", "f", "f", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys"],
+            "f: signature: not a signature",
+        ),
+        (
+            ["verify", "f", "none", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys"],
+            "none: the file cannot be read",
+        ),
+        (["keys", "k"], "not overwritten"),
+    ],
+)
+def test_wrong_commands(bitket, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    make_stores("k", 1000)
+    (tmp_path / "f").write_bytes(b"text")
+    status, _, err = bitket(*arguments)
+    assert status == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert KeyStore("k/signer.keys").left() == 1024
