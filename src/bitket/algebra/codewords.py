@@ -212,7 +212,9 @@ def _tanner_twin(matrix: Words, columns: int, keeps: NDArray[np.bool_]) -> tuple
 
     full = BitMatrix(matrix[:, None], columns)
     form, kernel = full.echelon(), full.kernel()
-    outside_columns: NDArray[np.bool_] = full.T.kernel().to_dense().max(axis=0, initial=0) > 0  # e_c outside the column space
+    outside_columns: NDArray[np.bool_] = (
+        full.T.kernel().to_dense().max(axis=0, initial=0) > 0
+    )  # e_c outside the column space
     inside = np.zeros(columns, bool)  # e_v inside the row space
     solution = np.zeros(keeps.shape, bool)
     transform = form.transform.to_dense()
