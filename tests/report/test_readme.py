@@ -42,8 +42,10 @@ def test_examples_run(code):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_exist(command):
     verb, *arguments = shlex.split(command)
-    parameters = typer.main.get_command(app).commands[verb].params
-    options = {option for parameter in parameters for option in parameter.opts}
+    found = typer.main.get_command(app).commands[verb]
+    while hasattr(found, "commands"):  # a group of verbs
+        found = found.commands[arguments.pop(0)]
+    options = {option for parameter in found.params for option in parameter.opts}
     assert {word for word in arguments if word.startswith("--")} <= options
     if verb in ("run", "show", "cite") and not arguments[0].endswith(".py"):
         assert arguments[0] in keys()
