@@ -107,7 +107,8 @@ def _named(path: Path, make: Any) -> Code:
     try:
         return make()
     except InvalidInput as error:
-        raise InvalidInput(f"{path}: {error}") from None
+        said = str(error)
+        raise InvalidInput(said if said.startswith(f"{path}: ") else f"{path}: {said}") from None
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
