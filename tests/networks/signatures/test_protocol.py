@@ -1,15 +1,17 @@
 """Three parties: honest runs, tampering, order, processes over sockets, the command line."""
 
 import contextlib
-import multiprocessing
+import json
 import secrets
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from bitket.errors import InvalidInput
-from bitket.networks.signatures.exchange import Channel, ExchangeError, Outcome, alice, bob, charlie, pieces
+from bitket.networks.signatures.exchange import Channel, ExchangeError, Outcome, alice, pieces
 from bitket.networks.signatures.hashing import LfsrToeplitz
 from bitket.networks.signatures.keys import Group, KeyStore, make_stores
 from bitket.networks.signatures.protocol import KeyShare, Receiver, Signature, Signer, forgery_probability
@@ -143,25 +145,36 @@ def test_no_key_material_is_shown(parties):
 
 
 # -- processes over sockets -----------------------------------------------------------------------------------------------
-def _bob(queue, ports, keys, store, path):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        queue.put(("bob", listener.getsockname()[1]))
-        try:
-            queue.put(bob(listener, ("127.0.0.1", ports["charlie"]), keys, Receiver(KeyStore(store)), path, seconds=20))
-        except Exception as error:
-            queue.put(f"{type(error).__name__}: {error}")
+PARTY = """
+import json, socket, sys
+from bitket.errors import BitketError
+from bitket.networks.signatures.exchange import bob, charlie
+from bitket.networks.signatures.keys import KeyStore
+from bitket.networks.signatures.protocol import Receiver
+
+keys, store, path, port = json.loads(sys.argv[1])
+keys, receiver = [bytes.fromhex(k) for k in keys], Receiver(KeyStore(store))
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print(listener.getsockname()[1], flush=True)
+    try:
+        if port:
+            found = bob(listener, ("127.0.0.1", port), tuple(keys), receiver, path, seconds=20)
+        else:
+            found = charlie(listener, keys[0], receiver, path, seconds=20)
+        print(json.dumps([found.accepted, found.partner]))
+    except BitketError as error:
+        print(json.dumps(f"{type(error).__name__}: {error}"))
+"""
 
 
-def _charlie(queue, key, store, path):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        queue.put(("charlie", listener.getsockname()[1]))
-        try:
-            queue.put(charlie(listener, key, Receiver(KeyStore(store)), path, seconds=20))
-        except Exception as error:
-            queue.put(f"{type(error).__name__}: {error}")
+def _party(keys, store, path, port=None):
+    arguments = json.dumps([[k.hex() for k in keys], str(store), str(path), port])
+    process = subprocess.Popen([sys.executable, "-c", PARTY, arguments], stdout=subprocess.PIPE, text=True)
+    return process, int(process.stdout.readline())
 
 
 def _exchange(tmp_path, message, *, tamper=None, charlie_key=None):
+    """What Alice, Bob and Charlie learned; Bob and Charlie are processes of their own."""
     make_stores(tmp_path / "keys", 10_000)
     path = tmp_path / "message"
     path.write_bytes(message)
@@ -169,28 +182,14 @@ def _exchange(tmp_path, message, *, tamper=None, charlie_key=None):
     if tamper:
         tamper(path)
     key_a, key_c = secrets.token_bytes(32), secrets.token_bytes(32)
-    context = multiprocessing.get_context("spawn")
-    queues = context.Queue(), context.Queue()
-    third = context.Process(
-        target=_charlie,
-        args=(queues[1], charlie_key or key_c, str(tmp_path / "keys" / "receiver2.keys"), tmp_path / "c.out"),
-    )
-    third.start()
-    ports = dict([queues[1].get(timeout=60)])
-    second = context.Process(
-        target=_bob,
-        args=(queues[0], ports, (key_a, key_c), str(tmp_path / "keys" / "receiver1.keys"), tmp_path / "b.out"),
-    )
-    second.start()
-    port = queues[0].get(timeout=60)[1]
+    third, port = _party([charlie_key or key_c], tmp_path / "keys" / "receiver2.keys", tmp_path / "c.out")
+    second, port = _party([key_a, key_c], tmp_path / "keys" / "receiver1.keys", tmp_path / "b.out", port)
     try:
         first = alice(("127.0.0.1", port), key_a, path, signature, seconds=30)
     except ExchangeError as error:
         first = error
-    found = first, queues[0].get(timeout=60), queues[1].get(timeout=60)
-    for process in (second, third):
-        process.join(30)
-    return found
+    said = [json.loads(process.communicate(timeout=60)[0].splitlines()[-1]) for process in (second, third)]
+    return first, *(Outcome(*x) if isinstance(x, list) else x for x in said)
 
 
 def test_three_processes_agree(tmp_path):
