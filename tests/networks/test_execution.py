@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bitket.errors import InvalidInput
-from bitket.networks.execution import execute, pauli_rates
+from bitket.networks.execution import execute
 from bitket.networks.scheduling import METHODS, Demand, QuantumNetwork, random_demands, schedule_demands
-from bitket.networks.states import pauli_weights
+from bitket.networks.states import pauli_rates, pauli_weights
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -17,12 +17,10 @@ from bitket.networks.states import (
     Qubits,
     make_pairs,
     pauli_weights,
-    purification_success,
-    purified,
-    swapped,
     werner,
 )
 from bitket.networks.timeline import SECOND
+from bitket.networks.werner import distil, distil_success, swap
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.circuits.random import random_circuit
 from bitket.quantum.simulation import density_matrix, statevector
@@ -41,12 +39,12 @@ def test_purified_and_swapped_werner_states(which, first, second):
     pairs.create((0, 1), werner(first), 0)
     pairs.create((2, 3), werner(second), 0)
     if pairs.purify((0, 1), (2, 3), lambda: 0.0, 0):
-        assert pairs.fidelity((0, 1), 0) == pytest.approx(purified(first, second), abs=1e-12)
+        assert pairs.fidelity((0, 1), 0) == pytest.approx(distil(first, second), abs=1e-12)
     pairs = exact(which)
     pairs.create((0, 1), werner(first), 0)
     pairs.create((2, 3), werner(second), 0)
     pairs.swap((0, 1), (2, 3), np.random.default_rng(1).random, 0)
-    assert pairs.fidelity((0, 3), 0) == pytest.approx(swapped(first, second), abs=1e-12)
+    assert pairs.fidelity((0, 3), 0) == pytest.approx(swap(first, second), abs=1e-12)
 
 
 @pytest.mark.parametrize("formalism", FORMALISMS)
@@ -58,7 +56,7 @@ def test_how_often_purification_succeeds(formalism):
         pairs.create((2, 3), werner(0.7), 0)
         kept += pairs.purify((0, 1), (2, 3), draw.random, 0)
         pairs.discard(0, 1, 2, 3)
-    p = purification_success(0.8, 0.7)
+    p = distil_success(0.8, 0.7)
     assert abs(kept - 1500 * p) < 4 * np.sqrt(1500 * p * (1 - p))
 
 

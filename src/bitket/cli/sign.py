@@ -130,7 +130,7 @@ def _shown(path: Path, size: int, doing: str, quiet: bool) -> Iterator[bytes]:
     """The file's pieces, with progress on a terminal where it is long."""
     from rich.progress import Progress
 
-    from bitket.networks.signatures.exchange import pieces
+    from bitket.networks.signatures.parties import pieces
 
     screen = console()
     with Progress(

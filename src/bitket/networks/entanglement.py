@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bitket.networks import werner
 from bitket.networks.resources import Memory, Protocol, ResourceManager
-from bitket.networks.states import purified, swapped
 
 __all__ = ["AskedPurification", "EndOfSwap", "Purification", "Swapping"]
 
@@ -28,7 +28,7 @@ class Purification(Protocol):
             if not success:
                 network.split(kept.key)
         network.purifications += 1
-        fidelity = purified(kept.fidelity, measured.fidelity)
+        fidelity = werner.distil(kept.fidelity, measured.fidelity)
         self.tell(success, fidelity)
         node.finish(self)
         _end(node, kept, measured, success, fidelity)
@@ -75,7 +75,7 @@ class Swapping(Protocol):
         fidelity = (
             left.fidelity * right.fidelity * hardware.swap_degradation
             if scalar
-            else swapped(left.fidelity, right.fidelity)
+            else werner.swap(left.fidelity, right.fidelity)
         )
         expires = min((m.expires for m in (left, right) if m.expires >= 0), default=-1)
         pair = next(network.numbers)

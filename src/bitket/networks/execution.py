@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bitket.errors import InvalidInput
-from bitket.networks.states import BellDiagonalPairs, PauliRates, werner
+from bitket.networks.states import BellDiagonalPairs, PauliRates, pauli_rates, werner
 from bitket.networks.timeline import SECOND, Timeline, Uniforms
 
 if TYPE_CHECKING:
     from bitket.networks.scheduling.network import QuantumNetwork
     from bitket.networks.scheduling.schedule import Schedule, ScheduledOperation
 
-__all__ = ["Delivery", "Execution", "execute", "pauli_rates"]
+__all__ = ["Delivery", "Execution", "execute"]
 
 
 @dataclass(frozen=True)
@@ -86,22 +86,6 @@ class Execution:
             }
             for d in self.deliveries
         ]
-
-
-def pauli_rates(t1: float, t2: float) -> PauliRates:
-    """Rates of X, Y and Z errors (hertz) of a qubit with these times (seconds), relaxation twirled to a Pauli channel.
-
-    Populations decay with exp(-t/T1) = exp(-2 (r_x + r_y) t), coherences with exp(-t/T2) = exp(-2 (r_y + r_z) t), and r_x = r_y.
-
-    Raises
-    ------
-    InvalidInput
-        A time is not positive, or T2 exceeds 2 T1.
-    """
-    if not t1 > 0 or not 0 < t2 <= 2 * t1:
-        raise InvalidInput(f"qubits with T1 {t1} s and T2 {t2} s: both positive and T2 at most 2 T1")
-    flip = 1 / (4 * t1)
-    return flip, flip, 1 / (2 * t2) - flip
 
 
 def execute(

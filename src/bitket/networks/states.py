@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
 from bitket.networks.timeline import SECOND
+from bitket.networks.werner import distil, distil_success
 
 __all__ = [
     "FORMALISMS",
@@ -35,9 +36,8 @@ __all__ = [
     "QubitPairs",
     "Qubits",
     "make_pairs",
-    "purification_success",
-    "purified",
-    "swapped",
+    "pauli_rates",
+    "pauli_weights",
     "werner",
 ]
 
@@ -60,20 +60,20 @@ def werner(fidelity: float) -> NDArray[np.float64]:
     return np.array([fidelity, *[(1 - fidelity) / 3] * 3])
 
 
-def purification_success(first: float, second: float) -> float:
-    """Probability that BBPSSW keeps the first of two Werner pairs."""
-    bad1, bad2 = (1 - first) / 3, (1 - second) / 3
-    return first * second + first * bad2 + second * bad1 + 5 * bad1 * bad2
+def pauli_rates(t1: float, t2: float) -> PauliRates:
+    """Rates of X, Y and Z errors (hertz) of a qubit with these times (seconds), relaxation twirled to a Pauli channel.
 
+    Populations decay with exp(-t/T1) = exp(-2 (r_x + r_y) t), coherences with exp(-t/T2) = exp(-2 (r_y + r_z) t), and r_x = r_y.
 
-def purified(first: float, second: float) -> float:
-    """Fidelity of the kept pair of two Werner pairs after BBPSSW (Bennett et al. 1996, doi:10.1103/PhysRevLett.76.722)."""
-    return (first * second + (1 - first) * (1 - second) / 9) / purification_success(first, second)
-
-
-def swapped(first: float, second: float) -> float:
-    """Fidelity after a perfect swap of two Werner pairs: F1 F2 + (1 - F1)(1 - F2)/3."""
-    return first * second + (1 - first) * (1 - second) / 3
+    Raises
+    ------
+    InvalidInput
+        A time is not positive, or T2 exceeds 2 T1.
+    """
+    if not t1 > 0 or not 0 < t2 <= 2 * t1:
+        raise InvalidInput(f"qubits with T1 {t1} s and T2 {t2} s: both must be positive and T2 at most 2 T1")
+    flip = 1 / (4 * t1)
+    return flip, flip, 1 / (2 * t2) - flip
 
 
 def pauli_weights(rates: PauliRates, seconds: float) -> NDArray[np.float64]:
@@ -132,8 +132,8 @@ class FidelityPairs:
     def purify(self, kept: tuple[int, int], measured: tuple[int, int], uniform: Uniform, now: int) -> bool:
         """See `Pairs.purify`."""
         first, second = self._values[kept[0]], self._values[measured[0]][0]
-        success = uniform() < purification_success(first[0], second)
-        first[0] = purified(first[0], second)
+        success = uniform() < distil_success(first[0], second)
+        first[0] = distil(first[0], second)
         self.discard(*measured, *(() if success else kept))
         return success
 

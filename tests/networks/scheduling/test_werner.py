@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitket.errors import InvalidInput
-from bitket.networks.scheduling import werner
+from bitket.networks import werner
 
 PAULIS = [np.eye(2), np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1])]
 PHI = np.array([1, 0, 0, 1]) / math.sqrt(2)

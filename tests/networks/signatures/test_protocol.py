@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from bitket.errors import InvalidInput
-from bitket.networks.signatures.exchange import Channel, ExchangeError, Outcome, alice, pieces
 from bitket.networks.signatures.hashing import LfsrToeplitz
 from bitket.networks.signatures.keys import Group, KeyStore, make_stores
+from bitket.networks.signatures.parties import Channel, ExchangeError, Outcome, alice, pieces
 from bitket.networks.signatures.protocol import KeyShare, Receiver, Signature, Signer, forgery_probability
 
 
@@ -148,7 +148,7 @@ def test_no_key_material_is_shown(parties):
 PARTY = """
 import json, socket, sys
 from bitket.errors import BitketError
-from bitket.networks.signatures.exchange import bob, charlie
+from bitket.networks.signatures.parties import bob, charlie
 from bitket.networks.signatures.keys import KeyStore
 from bitket.networks.signatures.protocol import Receiver
 

@@ -11,9 +11,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bitket.errors import InvalidInput
-from bitket.networks.scheduling import werner
+from bitket.networks import werner
 from bitket.networks.scheduling.network import Qubit
+from bitket.networks.states import pauli_rates, pauli_weights
 
 if TYPE_CHECKING:
     from bitket.networks.scheduling.schedule import Schedule
@@ -25,17 +25,9 @@ Times = tuple[float, float]
 
 def decayed(fidelity: float, seconds: float, first: Times, second: Times) -> float:
     """Fidelity of a Werner pair after some time in two qubits with (T1, T2) in seconds."""
-    one, two = _errors(seconds, first), _errors(seconds, second)
-    none = sum(a * b for a, b in zip(one, two, strict=True))
+    one, two = (pauli_weights(pauli_rates(*times), seconds) for times in (first, second))
+    none = float(one @ two)
     return fidelity * none + (1 - fidelity) * (1 - none) / 3
-
-
-def _errors(seconds: float, times: Times) -> tuple[float, float, float, float]:
-    """Probabilities of I, X, Y, Z."""
-    relaxed, dephased = (1 - math.exp(-seconds / t) for t in times)
-    x = relaxed / 4
-    z = dephased / 2 - x
-    return 1 - 2 * x - z, x, x, z
 
 
 def delivered_fidelities(schedule: Schedule, times: Times | Mapping[Qubit, Times]) -> dict[str, tuple[float, ...]]:
@@ -47,8 +39,7 @@ def delivered_fidelities(schedule: Schedule, times: Times | Mapping[Qubit, Times
         return times.get(qubit, (math.inf, math.inf))
 
     for t1, t2 in times.values() if isinstance(times, Mapping) else (times,):
-        if not (t1 > 0 and t2 > 0 and t2 <= 2 * t1):
-            raise InvalidInput(f"T1 = {t1} s and T2 = {t2} s: both must be positive and T2 at most 2 T1")
+        pauli_rates(t1, t2)  # refuses what is out of range, also of qubits that hold nothing
     operations = schedule.operations
     pairs: list[float] = []
     found: dict[str, dict[int, float]] = {task.name: {} for task in schedule.accepted}

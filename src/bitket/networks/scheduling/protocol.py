@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
-from bitket.networks.scheduling import werner
+from bitket.networks import werner
 
 __all__ = ["OperationKind", "RepeaterProtocol", "Step"]
 

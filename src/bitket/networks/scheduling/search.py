@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import count, pairwise
 
 from bitket.errors import InvalidInput
-from bitket.networks.scheduling import werner
+from bitket.networks import werner
 from bitket.networks.scheduling.network import Capability, QuantumNetwork
 from bitket.networks.scheduling.placement import placed
 from bitket.networks.scheduling.protocol import RepeaterProtocol, Step

@@ -20,6 +20,7 @@ import math
 from dataclasses import dataclass
 
 from bitket.errors import InvalidInput
+from bitket.networks.qkd.privacy import binary_entropy
 
 __all__ = [
     "RawKey",
@@ -34,11 +35,7 @@ __all__ = [
 
 def entropy(p: float) -> float:
     """Binary entropy in bits; 1 for shares above one half, from which nothing is gained."""
-    if p <= 0:
-        return 0.0
-    if p >= 0.5:
-        return 1.0
-    return -p * math.log2(p) - (1 - p) * math.log2(1 - p)
+    return 1.0 if p >= 0.5 else binary_entropy(max(p, 0.0))
 
 
 def expectation_from(observed: float, epsilon: float) -> tuple[float, float]:

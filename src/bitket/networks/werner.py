@@ -21,6 +21,7 @@ from bitket.errors import InvalidInput
 
 __all__ = [
     "distil",
+    "distil_success",
     "distillations_needed",
     "fidelity_for_distillations",
     "pump",
@@ -53,8 +54,13 @@ def unswap(fidelity: float) -> float:
 
 def distil(first: float, second: float) -> float:
     """Fidelity of the pair that remains when two Werner pairs are distilled successfully."""
+    return (first * second + (1 - first) * (1 - second) / 9) / distil_success(first, second)
+
+
+def distil_success(first: float, second: float) -> float:
+    """Probability that distilling two Werner pairs succeeds: F1 F2 + F1 c + F2 b + 5 b c."""
     b, c = (1 - first) / 3, (1 - second) / 3
-    return (first * second + b * c) / (first * second + first * c + second * b + 5 * b * c)
+    return first * second + first * c + second * b + 5 * b * c
 
 
 def undistil(fidelity: float, second: float) -> float:
