@@ -227,7 +227,7 @@ def _text(path: Path) -> str:
 
 def _write(folder: Path, found: dict[str, Any], state: FittedState, plan: dict[str, Any], exact: float | None) -> None:
     from bitket.quantum.circuits.qasm import write_qasm
-    from bitket.runs.figures import encoded, subplots
+    from bitket.runs.figures import subplots, write
     from bitket.runs.files import write_bytes
 
     figure, axes = subplots(width=6.0, height=3.8)
@@ -239,8 +239,7 @@ def _write(folder: Path, found: dict[str, Any], state: FittedState, plan: dict[s
     else:
         axes.plot(steps, state.history, "o-", markersize=4)
         axes.set(xlabel="step", ylabel="energy")
-    for kind, data in encoded(figure, "convergence").items():
-        write_bytes(folder / f"convergence.{kind}", data)
+    write(folder, "convergence", figure)
     write_bytes(folder / "circuit.qasm", write_qasm(state.circuit).encode())
     write_bytes(folder / "plan.json", json.dumps(plan, indent=1).encode())
     write_bytes(folder / "result.json", json.dumps(found, indent=1).encode())

@@ -242,12 +242,11 @@ def _served(applications: dict[str, Any]) -> list[dict[str, Any]]:
 def _write(
     folder: Path, found: dict[str, Any], figures: dict[str, Any], deliveries: list[tuple[float, int, float]]
 ) -> None:
-    from bitket.runs.figures import encoded
+    from bitket.runs.figures import write
     from bitket.runs.files import write_bytes, write_json
 
     for name, figure in figures.items():
-        for kind, data in encoded(figure, name).items():
-            write_bytes(folder / f"{name}.{kind}", data)
+        write(folder, name, figure)
     lines = [
         "time_s,request,fidelity",
         *(f"{time:.12f},{number},{fidelity:.6f}" for time, number, fidelity in deliveries),

@@ -35,7 +35,7 @@ def scheduled(
     from bitket.networks.drawing import draw_network
     from bitket.networks.execution import execute
     from bitket.networks.scheduling import METHODS, QuantumNetwork, read_demands, schedule_demands
-    from bitket.runs.figures import encoded
+    from bitket.runs.figures import write
     from bitket.runs.files import write_bytes, write_json
 
     if method not in METHODS:
@@ -66,8 +66,7 @@ def scheduled(
     if schedule.accepted:
         figures["gantt"] = schedule.figure()
     for name, figure in figures.items():
-        for kind, data in encoded(figure, name).items():
-            write_bytes(folder / f"{name}.{kind}", data)
+        write(folder, name, figure)
     write_bytes(folder / "schedule.json", schedule.to_json().encode())
     write_json(folder / "result.json", found)
     if as_json:

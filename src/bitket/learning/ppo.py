@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
+from bitket.learning.threads import one_thread
 
 __all__ = ["PPO", "MaskedEnv", "PPOSettings", "advantages"]
 
@@ -160,13 +161,9 @@ class PPO:
         dict
             ``return`` and ``success`` of the ended episodes (means), ``loss``, ``entropy`` and ``clipped`` (share of ratios).
         """
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with one_thread():
             data, report = self._collect(visit)
             return report | self._learn(*data)
-        finally:
-            torch.set_num_threads(threads)
 
     def _collect(
         self, visit: Callable[[int, dict[str, Any]], Any] | None

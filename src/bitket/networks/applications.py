@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bitket.errors import InvalidInput
 from bitket.networks.network import Network
 from bitket.networks.reservation import Reservation
-from bitket.networks.router import Router
+from bitket.networks.router import Application, Router
 from bitket.networks.states import Qubits, Uniform
 from bitket.networks.timeline import SECOND, Uniforms, picoseconds
 
@@ -53,7 +53,7 @@ class Served:
 
 
 @dataclass
-class RandomRequests:
+class RandomRequests(Application):
     """One router's requests, one after another: a refused one is tried again with another start, duration and number of memories."""
 
     network: Network
@@ -100,9 +100,6 @@ class RandomRequests:
         served.memory_seconds += held * (reservation.end - reservation.start) / SECOND
         served.waits += (reservation.start - self._asked) / SECOND
 
-    def delivered(self, reservation: Reservation, fidelity: float, state: NDArray[Any] | None) -> None:
-        """See `Application.delivered`."""
-
     def ended(self, reservation: Reservation) -> None:
         """See `Application.ended`."""
         seconds, served = (reservation.end - reservation.start) / SECOND, self.served
@@ -144,7 +141,7 @@ def teleport(state: NDArray[Any], pair: NDArray[Any], uniform: Uniform) -> tuple
 
 
 @dataclass
-class Teleportation:
+class Teleportation(Application):
     """Teleports a random qubit over every pair that the router's requests get; the bits take the classical delay.
 
     ``fidelities`` are those of the qubits that arrived, ``arrivals`` their times in seconds.
@@ -161,9 +158,6 @@ class Teleportation:
         self._normal, self._uniform = generator.normal, Uniforms(generator)
         self.router.application = self
 
-    def answered(self, reservation: Reservation, approved: bool) -> None:
-        """See `Application.answered`."""
-
     def delivered(self, reservation: Reservation, fidelity: float, state: NDArray[Any] | None) -> None:
         """See `Application.delivered`."""
         assert state is not None
@@ -173,6 +167,3 @@ class Teleportation:
         delay = self.network.delay(reservation.initiator, reservation.responder)
         self.fidelities.append(float((amplitudes.conj() @ arrived @ amplitudes).real))
         self.arrivals.append((self.network.timeline.now + delay) / SECOND)
-
-    def ended(self, reservation: Reservation) -> None:
-        """See `Application.ended`."""

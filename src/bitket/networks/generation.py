@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitket.networks.heralding import HeraldingLaw
+from bitket.networks.heralding import CLASSICAL, HeraldingLaw
 from bitket.networks.resources import Memory, Protocol, ResourceManager
 from bitket.networks.states import werner
 from bitket.networks.timeline import Event, Uniforms, picoseconds
@@ -50,7 +50,7 @@ class Link:
         self.network, self.timeline, self.pairs = network, network.timeline, 0
         (self.a, self.b), self.length_km = sorted((a, b)), length_km
         self.law: HeraldingLaw = hardware.law(length_km)
-        self.flight = hardware.flight(length_km / 2)
+        self.flight = hardware.fibre(length_km / 2).delay
         self.report = network.delay(a, b) // 2
         self.generator = network.timeline.generator(f"station {self.a} {self.b}")
         self.uniform = Uniforms(self.generator)
@@ -130,8 +130,8 @@ class Link:
             assert isinstance(b, Generation)
             coherent = window.genuine and a.bright != b.bright
             raw = self.network.hardware.memory.raw_fidelity
-            classical = np.array([0.5, 0, 0.5, 0] if a.bright != b.bright else [0, 0.5, 0, 0.5])
-            pair = self.entangle(a.memories[0], b.memories[0], werner(raw) if coherent else classical, window.emission)
+            weights = werner(raw) if coherent else CLASSICAL[a.bright != b.bright]
+            pair = self.entangle(a.memories[0], b.memories[0], weights, window.emission)
         for name, number in window.sides:
             router = self.network.routers[name]
             self.timeline.after(

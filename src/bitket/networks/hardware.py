@@ -6,14 +6,10 @@ from dataclasses import dataclass, field
 
 from bitket.errors import InvalidInput
 from bitket.networks.heralding import Heralding, HeraldingLaw
-from bitket.networks.photonics import Detector
+from bitket.networks.photonics import Detector, Fibre
 from bitket.networks.states import FORMALISMS, Formalism, PauliRates
-from bitket.networks.timeline import picoseconds
 
 __all__ = ["Hardware", "MemoryHardware"]
-
-LIGHT_SPEED_KM_PER_S = 2e5
-"""In fibre."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +102,10 @@ class Hardware:
 
     def law(self, length_km: float) -> HeraldingLaw:
         """Generation over a link of this length with the station at its half."""
-        eta = self.memory.efficiency * 10 ** (-self.attenuation_db_per_km * length_km / 20) * self.detector.efficiency
+        eta = self.memory.efficiency * self.fibre(length_km / 2).transmission * self.detector.efficiency
         dark = self.detector.dark_count_hz * self.detector.resolution_ps * 1e-12
         return HeraldingLaw(eta, eta, dark, self.heralding, self.bright)
 
-    def flight(self, length_km: float) -> int:
-        """Picoseconds that light takes."""
-        return picoseconds(length_km / LIGHT_SPEED_KM_PER_S)
+    def fibre(self, length_km: float) -> Fibre:
+        """A fibre of this length."""
+        return Fibre(1000 * length_km, self.attenuation_db_per_km / 1000)

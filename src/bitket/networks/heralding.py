@@ -31,10 +31,10 @@ from numpy.typing import NDArray
 from bitket.errors import InvalidInput
 from bitket.networks.states import werner
 
-__all__ = ["Heralding", "HeraldingLaw", "Trials"]
+__all__ = ["CLASSICAL", "Heralding", "HeraldingLaw", "Trials"]
 
 Heralding = Literal["single", "double"]
-_CLASSICAL = {True: np.array([0.5, 0, 0.5, 0]), False: np.array([0, 0.5, 0, 0.5])}
+CLASSICAL = {True: np.array([0.5, 0, 0.5, 0]), False: np.array([0, 0.5, 0, 0.5])}
 """Errors of a pair without coherence, by whether the two memories differ (as in the state wanted) or agree."""
 
 
@@ -133,7 +133,7 @@ class HeraldingLaw:
             if a != b:  # the clicks are those of the photons, not of the dark
                 etas = (self.eta_a, self.eta_b) if self.rounds == 2 else ((self.eta_a, self.eta_b)[b],)
                 genuine = p * float(np.prod(etas)) * (1 - self.dark) ** self.rounds
-            total += genuine * werner(raw_fidelity) + (p * both - genuine) * _CLASSICAL[a != b]
+            total += genuine * werner(raw_fidelity) + (p * both - genuine) * CLASSICAL[a != b]
         return total / self.success
 
     def failures(self, generator: np.random.Generator) -> Trials:

@@ -25,7 +25,8 @@ from scipy.sparse.csgraph import dijkstra
 
 from bitket.errors import InvalidInput
 from bitket.networks.generation import Link
-from bitket.networks.hardware import LIGHT_SPEED_KM_PER_S, Hardware, MemoryHardware
+from bitket.networks.hardware import Hardware, MemoryHardware
+from bitket.networks.photonics import Fibre
 from bitket.networks.reservation import Reservation
 from bitket.networks.resources import Memory, MemoryState
 from bitket.networks.router import Router
@@ -305,7 +306,7 @@ class Network:
 def _delay(data: dict[str, Any]) -> float:
     if "classical_delay_ms" in data:
         return float(data["classical_delay_ms"]) * 1e9
-    return _length(data) / LIGHT_SPEED_KM_PER_S * SECOND
+    return 1000 * _length(data) / Fibre.light_speed
 
 
 def _length(data: dict[str, Any]) -> float:

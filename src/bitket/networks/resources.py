@@ -96,7 +96,7 @@ class Protocol:
         self.reservation = memories[0].reservation
         self.others: list[tuple[str, int]] = []
         self.asked: list[str] = []
-        self.alive, self.running = True, False
+        self.alive = True
         for memory in memories:
             memory.protocol = self
 
@@ -285,7 +285,7 @@ class ResourceManager:
         for memory in first.memories:
             if memory.state is MemoryState.RAW:
                 memory.state = MemoryState.OCCUPIED
-        first.others, first.running = [(source, other)], True
+        first.others = [(source, other)]
         self.protocols[first.number] = first
         self.send(source, "response", other, first.number)
         first.start()
@@ -303,7 +303,6 @@ class ResourceManager:
             return
         protocol.others.append((source, other))
         if len(protocol.others) == protocol.needs:
-            protocol.running = True
             protocol.start()
 
     def _released(self, source: str, other: int, reservation: int) -> None:

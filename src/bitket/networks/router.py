@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Application", "Router"]
 
 
-class Application(Protocol):
-    """What a router tells the application that asked for pairs."""
+class Application:
+    """What a router tells the application that asked for pairs; an application has those that it cares for."""
 
     def answered(self, reservation: Reservation, approved: bool) -> None:
         """The network has approved or rejected a request."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bitket.runs.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["encoded", "subplots"]
+__all__ = ["encoded", "subplots", "write"]
 
 # The first colours of Okabe and Ito's palette, told apart by readers with any colour vision.
 _COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5b6475"]
@@ -74,3 +77,9 @@ def encoded(figure: Figure, name: str, kinds: Sequence[str] = ("svg", "png")) ->
             figure.savefig(buffer, format=kind, dpi=160, metadata=undated[kind])
             out[kind] = buffer.getvalue()
     return out
+
+
+def write(folder: Path, name: str, figure: Figure) -> None:
+    """Write the figure as SVG and PNG, each file whole."""
+    for kind, data in encoded(figure, name).items():
+        write_bytes(folder / f"{name}.{kind}", data)

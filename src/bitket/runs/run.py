@@ -34,7 +34,7 @@ import numpy as np
 
 from bitket.errors import InvalidInput
 from bitket.runs import figures
-from bitket.runs.files import read_json, write_bytes, write_json
+from bitket.runs.files import read_json, write_json
 from bitket.runs.progress import Bars
 from bitket.runs.storage import load_tree, save_tree
 
@@ -214,8 +214,7 @@ class Run:
             raise InvalidInput(f"figure '{name}': letters, digits, hyphens and underscores are needed")
         if any(kind == "figure" and entry["name"] == name for kind, entry in self._entries):
             raise InvalidInput(f"figure '{name}' is there twice: names of figures must differ")
-        for kind, data in figures.encoded(figure, name).items():
-            write_bytes(self.folder / f"{name}.{kind}", data)
+        figures.write(self.folder, name, figure)
         self._add("figure", {"name": name, "caption": caption})
 
     def table(self, name: str, rows: Iterable[Mapping[str, Any]], caption: str) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bitket.algebra import BitMatrix
 from bitket.algebra.codewords import enumerate_span
+from bitket.algebra.gf2_poly import gcd
 from bitket.errors import InvalidInput
 from bitket.quantum.codes.code import ClassicalCode, independent
 
@@ -123,12 +124,9 @@ def quadratic_residue(p: int) -> ClassicalCode:
     _need(prime and p % 8 in (1, 7), f"quadratic residue code of length {p}: a prime 1 or 7 modulo 8 is needed")
     a, b = 1 << p | 1, sum(1 << r for r in {x * x % p for x in range(1, p)})
     b ^= p % 8 == 1
-    while b:  # Euclid on polynomials, bit i for x^i
-        while a.bit_length() >= b.bit_length():
-            a ^= b << (a.bit_length() - b.bit_length())
-        a, b = b, a
-    degree = a.bit_length() - 1
-    rows = [[a >> (c - shift) & 1 if c >= shift else 0 for c in range(p)] for shift in range(p - degree)]
+    generator = gcd(a, b)
+    degree = generator.bit_length() - 1
+    rows = [[generator >> (c - shift) & 1 if c >= shift else 0 for c in range(p)] for shift in range(p - degree)]
     return from_generator(rows, f"quadratic residue {p}")
 
 

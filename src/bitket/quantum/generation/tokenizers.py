@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>", "\n")
 START, PAD, END, UNKNOWN = 0, 1, 2, 3
 
 
-class Tokenizer:
+class Tokenizer(ABC):
     """What both have in common: a table of tokens and their numbers."""
 
     kind: ClassVar[str]
@@ -44,17 +45,17 @@ class Tokenizer:
         """Number of a token; that of ``<unk>`` for one that is not in the vocabulary."""
         return self._ids.get(token, UNKNOWN)
 
+    @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Token numbers of a text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
         """The text of token numbers; special tokens but ``<unk>`` write nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def begins_line(self) -> list[bool]:
         """For each token of the vocabulary, whether a line begins with it."""
-        raise NotImplementedError
 
     def unknown(self, texts: Iterable[str]) -> int:
         """How many lines of the texts are ``<unk>``."""

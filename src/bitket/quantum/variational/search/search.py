@@ -5,17 +5,16 @@ Source: Patel and others 2024 (arXiv:2402.03500).
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
 from bitket.learning.ddqn import DoubleDQN, DoubleDQNSettings
+from bitket.learning.threads import one_thread
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.variational.search.angles import AngleSearch
 from bitket.quantum.variational.search.curriculum import MovingThreshold, NegativeBinomial
@@ -82,17 +81,6 @@ class Found:
         return build(self.gates, self.num_qubits, self.angles.tolist())
 
 
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Small networks and circuits gain nothing by a second thread, and on a busy machine wait for it a thousand times an episode."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 class ArchitectureSearch:
     """A search that goes on episode by episode; `state_dict` holds all that the next episode depends on."""
 
@@ -116,7 +104,7 @@ class ArchitectureSearch:
 
     def episode(self) -> Episode:
         """Train for one episode."""
-        with _one_thread():
+        with one_thread():
             return self._episode()
 
     def _episode(self) -> Episode:
