@@ -72,7 +72,7 @@ def quantum_distances(quick: bool) -> list[dict[str, Any]]:
 
 
 def environment(steps: int) -> list[dict[str, Any]]:
-    code = ClassicalCode(dense_code(16, 4, 7, np.random.default_rng(0)).generator.kernel())
+    code = dense_code(16, 4, 7, np.random.default_rng(0))
     env = TannerEnv(code)
     t = seconds(lambda: random_walk(env, steps, np.random.default_rng(1)), 3)
     return [

@@ -96,8 +96,9 @@ def test_rank_distance_and_mask(use, native):
         m, n = int(rng.integers(1, 8)), int(rng.integers(2, 10))
         H = (rng.random((m, n)) < rng.choice([0.2, 0.5])).astype(np.uint8)
         matrix = BitMatrix.from_dense(H)
-        keeps = np.zeros((m, n), bool)
-        rank, distance = codewords.tanner_step(matrix.words[:, 0].copy(), n, keeps)
+        keeps, after = np.zeros((m, n), bool), np.zeros((m, n), np.int32)
+        ahead = matrix.rank() == m < n
+        rank, distance = codewords.tanner_step(matrix.words[:, 0].copy(), n, keeps, after if ahead else None)
         words = np.array(list(itertools.product((0, 1), repeat=n)))[1:]
         kernel = words[~(words @ H.T % 2).any(axis=1)]
         assert rank == matrix.rank()
@@ -105,4 +106,5 @@ def test_rank_distance_and_mask(use, native):
         for c, v in itertools.product(range(m), range(n)):
             H[c, v] ^= 1
             assert keeps[c, v] == (BitMatrix.from_dense(H).rank() == rank)
+            assert not ahead or after[c, v] == words[~(words @ H.T % 2).any(axis=1)].sum(axis=1).min()
             H[c, v] ^= 1

@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from bitket.quantum.codes import ClassicalCode, colour_code, dense_code, named_code, read_code, write_code
+from bitket.quantum.codes import colour_code, dense_code, named_code, read_code, write_code
 
 
 @pytest.fixture
 def folder(tmp_path):
     write_code(tmp_path / "hamming.alist", named_code("hamming-3"))
     write_code(tmp_path / "steane.npz", colour_code(3))
-    write_code(tmp_path / "heavy.npz", ClassicalCode(dense_code(8, 2, 5, np.random.default_rng(0)).generator.kernel()))
+    write_code(tmp_path / "heavy.npz", dense_code(8, 2, 5, np.random.default_rng(0)))
     np.savez(tmp_path / "eights.npz", hx=np.ones((1, 8), int), hz=np.ones((1, 8), int))
     np.savez(tmp_path / "clash.npz", hx=[[1, 1, 0]], hz=[[0, 1, 1]])
     np.savez(tmp_path / "empty.npz", h=[[1, 1], [0, 0]])

@@ -82,15 +82,21 @@ def clusters(H: NDArray[np.uint8], labels: Words, bound: int, budget: int) -> tu
     return _clusters_twin(checks, columns, [int.from_bytes(v.tobytes(), "little") for v in labels], bound, budget)
 
 
-def tanner_step(matrix: Words, columns: int, keeps: NDArray[np.bool_]) -> tuple[int, int]:
+def tanner_step(
+    matrix: Words, columns: int, keeps: NDArray[np.bool_], after: NDArray[np.int32] | None = None
+) -> tuple[int, int]:
     """Rank and least kernel weight (0 where the kernel is {0}) of a matrix of at most 64 rows, one word each.
 
     Sets ``keeps[c, v]`` (``[rows, columns]``): whether toggling the entry keeps the rank. With u = e_c, v = e_v,
     rank(A + u v^T) is rank A + 1 where neither lies in the column and row space, rank A - 1 where both do and 1 + v^T A^- u = 0.
+
+    Sets ``after[c, v]``, where it is given: the least kernel weight once the entry is toggled, for independent rows and kernels of at
+    most 2^16 words. As (A + u v^T) x = 0 where A x = u x_v, these are words of the kernel with x_v = 0, and of the coset A x = u with x_v = 1.
+    All entries together cost as much as the kernels of ``rows`` matrices.
     """
     if _codewords is not None:
-        return _codewords.tanner(matrix, columns, keeps)
-    return _tanner_twin(matrix, columns, keeps)
+        return _codewords.tanner(matrix, columns, keeps, after)
+    return _tanner_twin(matrix, columns, keeps, after)
 
 
 # -- twins --------------------------------------------------------------------------------------------------------------
@@ -207,7 +213,9 @@ def _clusters_twin(
     return bound, [], True
 
 
-def _tanner_twin(matrix: Words, columns: int, keeps: NDArray[np.bool_]) -> tuple[int, int]:
+def _tanner_twin(
+    matrix: Words, columns: int, keeps: NDArray[np.bool_], after: NDArray[np.int32] | None
+) -> tuple[int, int]:
     from bitket.algebra.gf2 import BitMatrix
 
     full = BitMatrix(matrix[:, None], columns)
@@ -224,4 +232,14 @@ def _tanner_twin(matrix: Words, columns: int, keeps: NDArray[np.bool_]) -> tuple
     keeps[:] = np.where(inside, outside_columns[:, None] | ~solution, ~outside_columns[:, None])
     if not len(kernel):
         return form.rank, 0
+    if after is not None:
+        words = BitMatrix(_span(kernel.words), columns).to_dense()
+        least = np.where(words == 0, words.sum(axis=1, dtype=int)[:, None], columns + 1)[1:].min(axis=0)
+        leaders = np.zeros((len(matrix), columns), np.uint8)
+        leaders[:, form.pivots] = transform.T
+        for c, leader in enumerate(leaders):
+            coset = words ^ leader
+            after[c] = np.minimum(
+                least, np.where(coset, coset.sum(axis=1, dtype=int)[:, None], columns + 1).min(axis=0)
+            )
     return form.rank, _enumerate_twin(kernel.words, 0, columns + 1)[0]

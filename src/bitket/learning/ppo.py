@@ -28,6 +28,9 @@ from bitket.learning.threads import one_thread
 __all__ = ["PPO", "MaskedEnv", "PPOSettings", "advantages"]
 
 
+Networks = Callable[[torch.Generator], tuple[torch.nn.Module, torch.nn.Module]]
+
+
 class MaskedEnv(Protocol):
     """What is needed of an environment: gymnasium's methods and ``action_masks()``."""
 
@@ -51,7 +54,7 @@ class PPOSettings:
     Attributes
     ----------
     hidden
-        Widths of the hidden layers of policy and value, which share none.
+        Widths of the hidden layers of policy and value, which share none; where no other networks are given.
     steps
         Steps of each environment between two updates.
     epochs, batch
@@ -122,17 +125,21 @@ class PPO:
         Stepped in turn.
     seed
         Of weights, actions, batches and the environments' episodes.
+    networks
+        Makes policy (observations to logits) and critic (observations to values ``[..., 1]``) with weights from a generator; None:
+        perceptrons of ``settings.hidden``.
     """
 
-    def __init__(self, envs: Sequence[MaskedEnv], settings: PPOSettings, seed: int) -> None:
+    def __init__(
+        self, envs: Sequence[MaskedEnv], settings: PPOSettings, seed: int, networks: Networks | None = None
+    ) -> None:
         if not envs:
             raise InvalidInput("PPO: at least one environment is needed")
         self.envs, self.settings, self.seed = list(envs), settings, seed
         self.generator = np.random.default_rng(seed)
         weights = torch.Generator().manual_seed(int(self.generator.integers(2**62)))
         inputs, actions = len(envs[0].reset(seed=seed)[0]), len(envs[0].action_masks())
-        self.policy = _network([inputs, *settings.hidden, actions], 0.01, weights)
-        self.critic = _network([inputs, *settings.hidden, 1], 1.0, weights)
+        self.policy, self.critic = (networks or _perceptrons(inputs, settings.hidden, actions))(weights)
         self._parameters = [*self.policy.parameters(), *self.critic.parameters()]
         self.optimiser = torch.optim.Adam(self._parameters, lr=settings.learning_rate, eps=1e-5, fused=True)
         self.updates = self.total_steps = 0
@@ -270,6 +277,14 @@ def _drawn(p: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values))
+
+
+def _perceptrons(inputs: int, hidden: tuple[int, ...], actions: int) -> Networks:
+    def made(generator: torch.Generator) -> tuple[torch.nn.Module, torch.nn.Module]:
+        policy = _network([inputs, *hidden, actions], 0.01, generator)
+        return policy, _network([inputs, *hidden, 1], 1.0, generator)
+
+    return made
 
 
 def _network(widths: Sequence[int], last_gain: float, generator: torch.Generator) -> torch.nn.Sequential:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitket.quantum.codes import ClassicalCode, dense_code
+from bitket.quantum.codes import dense_code
 from bitket.quantum.codes.reduce import Search
 
 from . import checker
@@ -30,12 +30,12 @@ def test_recorded_codes(name, parameters):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_ppo_reaches_degree_three():
+@pytest.mark.parametrize("parameters", [(12, 3, 6), (16, 4, 8)])
+def test_ppo_reaches_degree_three(parameters):
     reached = 0
     for seed in range(3):
-        start = dense_code(12, 3, 6, np.random.default_rng(seed)).generator.kernel()
-        search = Search(ClassicalCode(start), 6, None, seed)
-        while search.evaluations < 400_000 and not search.success:
+        search = Search(dense_code(*parameters, np.random.default_rng(seed), 200_000), 6, None, seed)
+        while search.evaluations < 150_000 and not search.success:
             search.update()
         reached += search.success
     assert reached >= 2

@@ -34,7 +34,7 @@ from . import checker
 
 def dense(n, k, d, seed=0):
     """A start with the checks that the systematic generator gives, heavier than need be."""
-    return ClassicalCode(dense_code(n, k, d, np.random.default_rng(seed)).generator.kernel())
+    return dense_code(n, k, d, np.random.default_rng(seed))
 
 
 def test_splitting_keeps_k_and_never_lowers_d():
@@ -100,7 +100,7 @@ def brute_mask(H, k, ceiling):
 def test_environment_mask_distance_and_rewards():
     rng = np.random.default_rng(1)
     for n, k, d in ((7, 3, 3), (9, 2, 5), (12, 3, 6)):
-        env = TannerEnv(dense(n, k, d), ceiling=6, horizon=10**9)
+        env = TannerEnv(dense(n, k, d), ceiling=6, horizon=10**9, look_ahead=True)
         _, info = env.reset(seed=0)
         start, total, bonus = env.potential + env.distance / env.first_distance, 0.0, 0.0
         for step in range(60):
@@ -108,9 +108,14 @@ def test_environment_mask_distance_and_rewards():
             assert (info["action_mask"] == brute_mask(H, k, 6)).all()
             assert env.distance == checker.least(H, [], n)
             action = int(rng.choice(np.flatnonzero(info["action_mask"])))
+            expected = env.after.flat[action], env.potential + env.potential_changes().flat[action]
             observation, reward, _, _, info = env.step(action)
+            assert env.distance == expected[0]
+            assert abs(env.potential - expected[1]) < 1e-12
             total, bonus = total + reward, bonus + env.bonus * info["success"]
-            assert observation[:-1].reshape(H.shape).sum() == env.checks.sum()
+            edges, after = observation[:-1].reshape(2, *H.shape)
+            assert (edges == env.checks).all()
+            assert np.allclose(after * env.target_distance, env.after)
             end = env.potential + env.distance / env.first_distance
             assert abs(total - bonus - (end - start)) < 1e-9, step
         with pytest.raises(InvalidInput, match="must stay"):

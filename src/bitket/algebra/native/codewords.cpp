@@ -3,6 +3,7 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 namespace nb = nanobind;
@@ -326,10 +328,20 @@ nb::tuple clusters(const std::vector<std::vector<int>>& checks, const std::vecto
   return nb::make_tuple(weight, word, s.nodes <= budget);
 }
 
+// All sums of a few words.
+std::vector<Word> sums(const Word* words, int k) {
+  std::vector<Word> table(size_t(1) << k, 0);
+  for (int b = 0; b < k; ++b)
+    for (size_t j = 0; j < (size_t(1) << b); ++j) table[(size_t(1) << b) + j] = table[j] ^ words[b];
+  return table;
+}
+
 // A Tanner graph of at most 64 checks and 64 bits: rank, least weight of the kernel (0 where it is {0}), and for each edge
-// whether toggling it keeps the rank.
+// whether toggling it keeps the rank. `after`: the least weight once it is toggled, for independent checks and kernels of at most
+// 2^16 words.
 nb::tuple tanner(nb::ndarray<const Word, nb::ndim<1>, nb::c_contig, nb::device::cpu> matrix, int columns,
-                 nb::ndarray<bool, nb::ndim<2>, nb::c_contig, nb::device::cpu> keeps) {
+                 nb::ndarray<bool, nb::ndim<2>, nb::c_contig, nb::device::cpu> keeps,
+                 std::optional<nb::ndarray<int, nb::ndim<2>, nb::c_contig, nb::device::cpu>> after) {
   const int rows = int(matrix.shape(0));
   Word work[64], added[64], kernel[64];
   int pivot_of[64];  // row of each column's pivot, or -1
@@ -356,16 +368,36 @@ nb::tuple tanner(nb::ndarray<const Word, nb::ndim<1>, nb::c_contig, nb::device::
     kernel[k++] = v;
   }
   int distance = 0;
+  const bool ahead = after && k && rank == rows;
+  const int low = std::min(k, ahead ? 16 : 10);
   if (k) {
     distance = 64;
-    const int low = std::min(k, 10);
-    std::vector<Word> table(size_t(1) << low, 0);
-    for (int b = 0; b < low; ++b)
-      for (size_t j = 0; j < (size_t(1) << b); ++j) table[(size_t(1) << b) + j] = table[j] ^ kernel[b];
+    const std::vector<Word> table = sums(kernel, low);
     Word base = 0;
     for (Word block = 0; block < (Word(1) << (k - low)); ++block) {
       if (block) base ^= kernel[low + __builtin_ctzll(block)];
       distance = std::min(distance, scan(table.data(), table.size(), block == 0, table.size(), &base, 1));
+    }
+    if (ahead) {
+      // Toggling (c, v): words of the code without v stay, those with H x = e_c and v come. `met[w]`: bits met in words of weight w.
+      const Word all = columns == 64 ? ~Word(0) : (Word(1) << columns) - 1;
+      const auto least = [&](const Word* met, int v) {
+        for (int w = 1; w <= columns; ++w)
+          if (met[w] >> v & 1) return w;
+        return columns + 1;
+      };
+      Word without[65] = {};
+      for (size_t j = 1; j < table.size(); ++j) without[ones(table[j])] |= all & ~table[j];
+      int stays[64];
+      for (int v = 0; v < columns; ++v) stays[v] = least(without, v);
+      for (int c = 0; c < rows; ++c) {
+        Word leader = 0;
+        for (int p = 0; p < columns; ++p)
+          if (pivot_of[p] >= 0) leader |= (added[pivot_of[p]] >> c & 1) << p;
+        Word with[65] = {};
+        for (const Word word : table) with[ones(word ^ leader)] |= word ^ leader;
+        for (int v = 0; v < columns; ++v) (*after)(c, v) = std::min(stays[v], least(with, v));
+      }
     }
   }
   // rank(A + u v^T): one more where u and v lie outside the column and row space, one less where both lie inside and 1 + v^T A^- u = 0.
@@ -388,5 +420,6 @@ NB_MODULE(_codewords, m) {
   m.def("information_sets", &information_sets, nb::arg("rows"), nb::arg("labels"), nb::arg("columns"), nb::arg("trials"),
         nb::arg("seed"), nb::arg("bound"));
   m.def("clusters", &clusters, nb::arg("checks"), nb::arg("columns"), nb::arg("labels"), nb::arg("bound"), nb::arg("budget"));
-  m.def("tanner", &tanner, nb::arg("matrix"), nb::arg("columns"), nb::arg("keeps"));
+  m.def("tanner", &tanner, nb::arg("matrix"), nb::arg("columns"), nb::arg("keeps"),
+        nb::arg("after").none());
 }

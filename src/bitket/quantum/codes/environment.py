@@ -1,13 +1,14 @@
 """Weight reduction as a task of reinforcement learning: an action adds or removes one edge of the Tanner graph of a classical code.
 
-With x_v the degrees, t the target of their kind and m the ceiling,  g(x) = 1 for x <= t,  (m - x) / (m - t) for t < x <= m,
-1 - e^(x - m) above;  P = mean of g over bits + mean of g over checks. A step is rewarded by
+With x_v the degrees, t the target of their kind and m the ceiling,  g(x) = min(1, (m - x) / (m - t));
+P = mean of g over bits + mean of g over checks. A step is rewarded by
 
     P_t - P_{t-1} + b (d_t - d_{t-1}) / d_0,    b = 1 for a gain and for a loss of distance,
 
 and by a bonus where all degrees are within target and d >= d_target, which ends the episode. With b equal both ways the rewards of an
 episode add up to the difference of the potential P + b d / d_0; a b larger for losses makes every detour through a worse code cost,
-and searches that begin at the best distance then learn to stay where they are.
+and searches that begin at the best distance then learn to stay where they are. No edit exceeds the ceiling, only a start does; a
+penalty 1 - e^(x - m) there pays the first edits of a heavy start hundreds of times what any later one earns, and nothing is learned.
 
 The mask forbids edges that would change the rank (so that k is kept), leave a check or bit without an edge, or exceed the ceiling. For a
 CSS code there is nothing to edit in this way: toggling (c, v) changes the commutation of c with every check of the other kind on v,
@@ -41,8 +42,9 @@ def degree_targets(weight: int) -> tuple[int, int]:
 class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     """Edits of one code, at most 64 bits and 64 independent checks.
 
-    Observations are the check matrix, flat, and d / d_target; action ``c n + v`` toggles check c on bit v. ``info`` has
-    ``action_mask``, ``distance``, ``potential`` (P) and ``success``. The cost of a step grows as 2^k.
+    Observations are the check matrix, flat, and d / d_target, with ``look_ahead`` between them the distance after each action over
+    d_target; action ``c n + v`` toggles check c on bit v. ``info`` has ``action_mask``, ``distance``, ``potential``
+    (P) and ``success``. The cost of a step grows as 2^k.
 
     Parameters
     ----------
@@ -63,6 +65,8 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     scramble
         Most random allowed edits before an episode, their number drawn anew each time: a policy that always begins at the best distance
         learns to stay there.
+    look_ahead
+        Whether to compute the distance after every action (``after``, ``[rows, n]``): all of them cost a few evaluations, k <= 16.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         bonus: float = 2.0,
         horizon: int | None = None,
         scramble: int = 0,
+        look_ahead: bool = False,
     ) -> None:
         start = independent(code.matrix)
         H = start.to_dense()
@@ -88,6 +93,8 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             raise InvalidInput(
                 f"search on a code of n = {self.n}, k = {self.n - self.rows}: n <= 64 and 1 <= k <= 24 are needed"
             )
+        if look_ahead and self.n - self.rows > 16:
+            raise InvalidInput(f"search with look-ahead on a code of k = {self.n - self.rows}: 16 at most")
         if not H.any(axis=0).all():
             raise InvalidInput(f"bit {int((~H.any(axis=0)).argmax())} is in no check: its distance is 1")
         self.ceiling = max(check_degree, bit_degree) + 2 if ceiling is None else ceiling
@@ -97,15 +104,10 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._start = start.words[:, 0].copy()
         self._degrees = (H.sum(axis=1, dtype=np.int64), H.sum(axis=0, dtype=np.int64))
         degrees = np.arange(self.n + self.rows + 1, dtype=float)
-        self._score = []
-        for target in (check_degree, bit_degree):
-            score = np.minimum(1.0, (self.ceiling - degrees) / (self.ceiling - target))
-            high = degrees > self.ceiling
-            score[high] = 1 - np.exp(np.minimum(degrees[high] - self.ceiling, 50))
-            self._score.append(score)
         self.targets = (check_degree, bit_degree)
-        # Two masks, so that a move can be taken back.
-        self._keeps, self._spare = (np.zeros((self.rows, self.n), bool) for _ in range(2))
+        self._score = [np.minimum(1.0, (self.ceiling - degrees) / (self.ceiling - t)) for t in self.targets]
+        # Two of each, so that a move can be taken back.
+        self._masks, self._spare = (self._buffers(look_ahead) for _ in range(2))
         self._bits = [np.uint64(1 << v) for v in range(self.n)]
         self.evaluations = 0
         self._restore()
@@ -117,9 +119,22 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if self.horizon < 1:
             raise InvalidInput(f"episodes of {self.horizon} steps: at least 1 is needed")
         self.action_space = gymnasium.spaces.Discrete(self.rows * self.n)
-        self.observation_space = gymnasium.spaces.Box(0.0, float(self.n), (self.rows * self.n + 1,), np.float32)
+        size = self.rows * self.n * (1 + look_ahead) + 1
+        self.observation_space = gymnasium.spaces.Box(0.0, float(self.n), (size,), np.float32)
 
     # -- the graph --------------------------------------------------------------------------------------------------
+    def _buffers(self, look_ahead: bool) -> tuple[NDArray[np.bool_], NDArray[np.int32] | None]:
+        shape = (self.rows, self.n)
+        return np.zeros(shape, bool), np.zeros(shape, np.int32) if look_ahead else None
+
+    @property
+    def after(self) -> NDArray[np.int32]:
+        """Distance after each action, ``[rows, n]``, also after those that are not allowed; with ``look_ahead``."""
+        after = self._masks[1]
+        if after is None:
+            raise InvalidInput("an environment without look_ahead does not compute what follows")
+        return after
+
     def _restore(self) -> None:
         self.matrix = self._start.copy()
         self.check_degrees, self.bit_degrees = (d.copy() for d in self._degrees)
@@ -128,23 +143,31 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._measure()
 
     def _measure(self) -> None:
-        self.rank, self.distance = tanner_step(self.matrix, self.n, self._keeps)
+        self.rank, self.distance = tanner_step(self.matrix, self.n, *self._masks)
         self.evaluations += 1
         checks, bits = self._score[0][self.check_degrees], self._score[1][self.bit_degrees]
         self.potential = float(checks.sum()) / self.rows + float(bits.sum()) / self.n
 
+    def potential_changes(self) -> NDArray[np.float64]:
+        """What every action would add to P, ``[rows, n]``, also those that are not allowed."""
+        sign = 1 - 2 * self._dense.astype(np.int64)
+        checks, bits = self._score[0], self._score[1]
+        of_check = checks[self.check_degrees[:, None] + sign] - checks[self.check_degrees][:, None]
+        of_bit = bits[self.bit_degrees + sign] - bits[self.bit_degrees]
+        return of_check / self.rows + of_bit / self.n
+
     def toggle(self, action: int) -> None:
         """Apply an action without asking the mask and outside an episode's count of steps; `untoggle` takes the last one back."""
-        self._before = (action, self.rank, self.distance, self.potential, self._keeps)
-        self._keeps = self._spare
+        self._before = (action, self.rank, self.distance, self.potential, self._masks)
+        self._masks = self._spare
         self._spare = self._before[-1]
         self._flip(action)
         self._measure()
 
     def untoggle(self) -> None:
         """Take the last `toggle` back, without measuring anything anew."""
-        action, self.rank, self.distance, self.potential, self._spare = *self._before[:4], self._keeps
-        self._keeps = self._before[-1]
+        action, self.rank, self.distance, self.potential, self._spare = *self._before[:4], self._masks
+        self._masks = self._before[-1]
         self._flip(action)
 
     def _flip(self, action: int) -> None:
@@ -175,7 +198,7 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         present = self._dense > 0
         c, v = self.check_degrees[:, None], self.bit_degrees[None, :]
         fits = np.where(present, (c > 1) & (v > 1), (c < self.ceiling) & (v < self.ceiling))
-        return (self._keeps & fits).reshape(-1)
+        return (self._masks[0] & fits).reshape(-1)
 
     # -- gymnasium --------------------------------------------------------------------------------------------------
     def reset(
@@ -218,10 +241,13 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         c, v = divmod(action, self.n)
         degrees = self.check_degrees[c], self.bit_degrees[v]
         fits = min(degrees) > 1 if self._dense[c, v] else max(degrees) < self.ceiling
-        return bool(self._keeps[c, v] and fits)
+        return bool(self._masks[0][c, v] and fits)
 
     def _observation(self) -> NDArray[np.float32]:
-        return np.append(self._dense.reshape(-1), np.float32(self.distance / self.target_distance))
+        parts = [self._dense.reshape(-1)]
+        if self._masks[1] is not None:
+            parts.append(self._masks[1].reshape(-1) / np.float32(self.target_distance))
+        return np.concatenate([*parts, [np.float32(self.distance / self.target_distance)]], dtype=np.float32)
 
     def _info(self) -> dict[str, Any]:
         return {

@@ -89,7 +89,7 @@ class Reduced:
 class Search:
     """A PPO search that goes on update by update; `state_dict` holds all that the next one depends on.
 
-    Keeps the best code met: within the degree targets, then of largest distance.
+    Keeps the best code met: within the degree targets, then of largest distance. k <= 16, as the agent sees the distance after each edit.
     """
 
     def __init__(
@@ -101,13 +101,24 @@ class Search:
         settings: PPOSettings | None = None,
         environments: int = 8,
     ) -> None:
-        from bitket.learning.ppo import PPO, PPOSettings
+        import torch
 
+        from bitket.learning.ppo import PPO, PPOSettings
+        from bitket.quantum.codes.policy import TannerNetwork
+
+        self.envs = [search_env(code, weight, distance, learned=True) for _ in range(environments)]
+        first = self.envs[0]
         self.settings = settings or PPOSettings(
-            hidden=(128, 128), steps=512, epochs=5, batch=512, gamma=0.95, learning_rate=1e-3
+            steps=max(256, 2 * first.horizon), epochs=4, batch=512, gamma=0.95, learning_rate=1e-3
         )
-        self.envs = [search_env(code, weight, distance, scramble=True) for _ in range(environments)]
-        self.agent: PPO = PPO(self.envs, self.settings, seed)
+
+        def networks(generator: torch.Generator) -> tuple[TannerNetwork, TannerNetwork]:
+            policy, critic = (
+                TannerNetwork(first.rows, first.n, first.targets, generator, value=value) for value in (False, True)
+            )
+            return policy, critic
+
+        self.agent: PPO = PPO(self.envs, self.settings, seed, networks)
         self.best: np.ndarray | None = None
         self.best_distance = 0
         self.history: list[dict[str, float]] = []
@@ -162,10 +173,10 @@ class Search:
         )
 
 
-def search_env(code: ClassicalCode, weight: int, distance: int | None, *, scramble: bool = False) -> TannerEnv:
-    """The environment of a search for a product of checks of at most ``weight``."""
-    degrees = degree_targets(weight)
-    return TannerEnv(code, *degrees, distance, scramble=int(code.checks.sum()) if scramble else 0)
+def search_env(code: ClassicalCode, weight: int, distance: int | None, *, learned: bool = False) -> TannerEnv:
+    """The environment of a search for a product of checks of at most ``weight``; ``learned``: as agents get it."""
+    scramble = int(code.checks.sum()) if learned else 0
+    return TannerEnv(code, *degree_targets(weight), distance, scramble=scramble, look_ahead=learned)
 
 
 def _entry(evaluations: int, env: TannerEnv) -> dict[str, float]:

@@ -162,7 +162,7 @@ def regular_ldpc(n: int, bit_degree: int, check_degree: int, rng: np.random.Gene
 
 
 def dense_code(n: int, k: int, d: int, rng: np.random.Generator, tries: int = 20_000) -> ClassicalCode:
-    """A random [n, k, >= d] code of minimum-weight checks: a good dense start for a search.
+    """A random [n, k, >= d] code with the checks of its systematic generator [I | A]: a heavy start for a search.
 
     Raises
     ------
@@ -171,9 +171,11 @@ def dense_code(n: int, k: int, d: int, rng: np.random.Generator, tries: int = 20
     """
     _need(1 <= k < n <= 63, f"dense code of n = {n}, k = {k}: 1 <= k < n <= 63 is needed")
     for _ in range(tries):
-        G = np.concatenate([np.eye(k, dtype=np.uint8), rng.integers(0, 2, (k, n - k), dtype=np.uint8)], axis=1)
+        A = rng.integers(0, 2, (k, n - k), dtype=np.uint8)
+        G = np.concatenate([np.eye(k, dtype=np.uint8), A], axis=1)
         if G.any(axis=0).all() and enumerate_span(BitMatrix.from_dense(G).words, 0, n + 1)[0] >= d:
-            return lightest_checks(from_generator(G, f"dense {n}, {k}, {d}"))
+            checks = np.concatenate([A.T, np.eye(n - k, dtype=np.uint8)], axis=1)
+            return ClassicalCode(checks, f"dense {n}, {k}, {d}")
     raise InvalidInput(f"no [{n}, {k}, {d}] code among {tries} random ones; a smaller distance is needed")
 
 
