@@ -1,9 +1,9 @@
 """Simulated annealing and a random walk on the moves and masks of `TannerEnv`: the controls of a learned search.
 
 A random allowed edge is toggled; the change of E = -(P + b min(d, d_target) / d_0) is accepted with chance min(1, e^(-dE / T)), T falling
-geometrically over each round of ``steps`` moves. Every move measures the distance once, as a step of the environment does.
+geometrically over each round of moves. Every move measures the distance once, as a step of the environment does.
 
-An environment that looks ahead tells dE of all edges at once: then one of them is drawn by these chances, so that no move is rejected
+In an environment that looks ahead dE is known for all edges at once: one of them is drawn by these chances, and no move is rejected
 (Bortz, Kalos and Lebowitz 1975). This is what an agent that looks ahead has to be compared with.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from bitket.errors import InvalidInput
 from bitket.quantum.codes.environment import TannerEnv
 
-__all__ = ["AnnealingSettings", "anneal", "anneal_ahead", "random_walk"]
+__all__ = ["AnnealingSettings", "anneal", "random_walk"]
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class AnnealingSettings:
     Attributes
     ----------
     hot, cold
-        First and last temperature of a round.
-    steps
-        Moves of a round; every round begins at the code again.
+        First and last temperature of a round, over the number of bits: a degree of one bit is worth 1 / n of the energy.
+    moves
+        Of a round, for each pair of check and bit, also those rejected; None: 5 with look-ahead, else 50. Every round begins at the code again.
     distance
         b, the weight of the distance in the energy.
     """
 
-    hot: float = 0.1
-    cold: float = 0.002
-    steps: int = 20_000
+    hot: float = 0.7
+    cold: float = 0.07
+    moves: int | None = None
     distance: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 < self.cold <= self.hot or self.steps < 1 or self.distance < 0:
-            raise InvalidInput("annealing: 0 < cold <= hot, steps >= 1 and a distance weight >= 0 are needed")
+        if not 0 < self.cold <= self.hot or (self.moves is not None and self.moves < 1) or self.distance < 0:
+            raise InvalidInput("annealing: 0 < cold <= hot, moves >= 1 and a distance weight >= 0 are needed")
 
 
 def anneal(
@@ -52,61 +52,48 @@ def anneal(
     settings: AnnealingSettings | None = None,
     visit: Callable[[int], Any] | None = None,
 ) -> int:
-    """Search for so many evaluations, or until the environment's success; the evaluations done.
+    """Search for so many moves, or until the environment's success; the moves done.
 
     Parameters
     ----------
     visit
-        ``visit(evaluations)`` after every accepted move; true ends the search.
+        ``visit(moves)`` after every accepted move; true ends the search.
     """
     s = settings or AnnealingSettings()
-
-    def energy() -> float:
-        return -env.potential - s.distance * min(env.distance, env.target_distance) / env.first_distance
-
+    move = _among_all if env.look_ahead else _one
+    steps = (s.moves or (5 if env.look_ahead else 50)) * env.rows * env.n
     done = 0
     while done < evaluations:
         env.reset()
-        now = energy()
-        for step in range(min(s.steps, evaluations - done)):
-            temperature = s.hot * (s.cold / s.hot) ** (step / s.steps)
-            action = int(generator.integers(env.rows * env.n))
-            while not env.allowed(action):  # uniform over the allowed ones
-                action = int(generator.integers(env.rows * env.n))
-            env.toggle(action)
+        for step in range(min(steps, evaluations - done)):
+            temperature = s.hot / env.n * (s.cold / s.hot) ** (step / steps)
             done += 1
-            new = energy()
-            if new <= now or generator.random() < np.exp((now - new) / temperature):
-                now = new
-                if visit is not None and visit(done):
-                    return done
-            else:
-                env.untoggle()
-    return done
-
-
-def anneal_ahead(
-    env: TannerEnv,
-    evaluations: int,
-    generator: np.random.Generator,
-    settings: AnnealingSettings | None = None,
-    visit: Callable[[int], Any] | None = None,
-) -> int:
-    """As `anneal`, without rejections, in an environment with look-ahead; by default in rounds of 2000 moves."""
-    s = settings or AnnealingSettings(cold=0.01, steps=2000)
-    done = 0
-    while done < evaluations:
-        env.reset()
-        for step in range(min(s.steps, evaluations - done)):
-            temperature = s.hot * (s.cold / s.hot) ** (step / s.steps)
-            distance = np.minimum(env.after, env.target_distance) - min(env.distance, env.target_distance)
-            gain = env.potential_changes() + s.distance * distance / env.first_distance
-            chances = (np.exp(np.minimum(gain / temperature, 0)).reshape(-1) * env.action_masks()).cumsum()
-            env.toggle(int(np.searchsorted(chances, generator.random() * chances[-1], side="right")))
-            done += 1
-            if visit is not None and visit(done):
+            if move(env, temperature, s.distance / env.first_distance, generator) and visit is not None and visit(done):
                 return done
     return done
+
+
+def _one(env: TannerEnv, temperature: float, weight: float, generator: np.random.Generator) -> bool:
+    """Propose one edge; whether it was accepted."""
+    before = env.potential + weight * min(env.distance, env.target_distance)
+    action = int(generator.integers(env.rows * env.n))
+    while not env.allowed(action):  # uniform over the allowed ones
+        action = int(generator.integers(env.rows * env.n))
+    env.toggle(action)
+    gain = env.potential + weight * min(env.distance, env.target_distance) - before
+    if gain >= 0 or generator.random() < np.exp(gain / temperature):
+        return True
+    env.untoggle()
+    return False
+
+
+def _among_all(env: TannerEnv, temperature: float, weight: float, generator: np.random.Generator) -> bool:
+    """Draw one edge of all, each with its chance of acceptance."""
+    distance = np.minimum(env.after, env.target_distance) - min(env.distance, env.target_distance)
+    gain = (env.potential_changes() + weight * distance).reshape(-1)
+    chances = (np.exp(np.minimum(gain / temperature, 0)) * env.action_masks()).cumsum()
+    env.toggle(int(np.searchsorted(chances, generator.random() * chances[-1], side="right")))
+    return True
 
 
 def random_walk(

@@ -100,7 +100,8 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self.ceiling = max(check_degree, bit_degree) + 2 if ceiling is None else ceiling
         if self.ceiling <= max(check_degree, bit_degree):
             raise InvalidInput(f"ceiling {self.ceiling}: it must exceed the target degrees")
-        self.gain, self.loss, self.bonus, self.scramble = gain, loss, bonus, scramble
+        self.gain, self.loss, self.bonus = gain, loss, bonus
+        self.scramble, self.look_ahead = scramble, look_ahead
         self._start = start.words[:, 0].copy()
         self._degrees = (H.sum(axis=1, dtype=np.int64), H.sum(axis=0, dtype=np.int64))
         degrees = np.arange(self.n + self.rows + 1, dtype=float)
@@ -244,10 +245,12 @@ class TannerEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         return bool(self._masks[0][c, v] and fits)
 
     def _observation(self) -> NDArray[np.float32]:
-        parts = [self._dense.reshape(-1)]
-        if self._masks[1] is not None:
-            parts.append(self._masks[1].reshape(-1) / np.float32(self.target_distance))
-        return np.concatenate([*parts, [np.float32(self.distance / self.target_distance)]], dtype=np.float32)
+        ahead = [self.after.reshape(-1) / self.target_distance] if self.look_ahead else []
+        return np.concatenate(
+            [self._dense.reshape(-1), *ahead, [self.distance / self.target_distance]],
+            dtype=np.float32,
+            casting="same_kind",
+        )
 
     def _info(self) -> dict[str, Any]:
         return {

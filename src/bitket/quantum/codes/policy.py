@@ -58,7 +58,9 @@ class TannerNetwork(torch.nn.Module):
 
         self.first = linear(FEATURES, width, 2**0.5)
         self.own = torch.nn.ModuleList(linear(width, width) for _ in range(layers))  # A, b
-        self.shared = torch.nn.ModuleList(linear(3 * width, width, bias=False) for _ in range(layers))  # B, C, D
+        self.by_check, self.by_bit, self.by_all = (  # B, C, D
+            torch.nn.ModuleList(linear(width, width, 3**-0.5, bias=False) for _ in range(layers)) for _ in range(3)
+        )
         self.last = linear(2 * width, 1) if value else linear(width, 1, 0.01)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
@@ -75,10 +77,9 @@ class TannerNetwork(torch.nn.Module):
         bits = (edges.sum(1, keepdim=True) / self.targets[1] - 1).expand(shape)
         features = [edges, after.clamp(max=1.0) - 1, after - now, now - 1, checks, bits, edges * checks, edges * bits]
         h = torch.relu(self.first(torch.stack(features, dim=3)))
-        for own, shared in zip(self.own, self.shared, strict=True):
+        for A, B, C, D in zip(self.own, self.by_check, self.by_bit, self.by_all, strict=True):
             of_check, of_bit = h.mean(2, keepdim=True), h.mean(1, keepdim=True)
-            B, C, D = shared.weight.chunk(3, dim=1)
-            h = h + torch.relu(own(h) + of_check @ B.T + of_bit @ C.T + of_check.mean(1, keepdim=True) @ D.T)
+            h = h + torch.relu(A(h) + B(of_check) + C(of_bit) + D(of_check.mean(1, keepdim=True)))
         if self.value:
             return self.last(torch.cat([h.mean((1, 2)), h.amax((1, 2))], dim=1))
         return self.last(h).flatten(1)

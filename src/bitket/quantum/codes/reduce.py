@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from bitket.errors import InvalidInput
 from bitket.quantum.codes.annealing import AnnealingSettings, anneal
@@ -56,8 +57,8 @@ def certify(code: ClassicalCode | CssCode, **options: Any) -> Certificate:
     """Compute everything anew; options as in `bitket.quantum.codes.distance.least_word`."""
     commutes = True
     if isinstance(code, CssCode):
-        product = code.x_checks.astype(np.int64) @ code.z_checks.T.astype(np.int64)
-        commutes = not (product % 2).any()
+        product = csr_array(code.x_checks, dtype=np.int32) @ csr_array(code.z_checks, dtype=np.int32).T
+        commutes = not (product.data % 2).any()
     return Certificate(code.n, code.k, code.distance(**options), code.weights, commutes)
 
 
@@ -106,7 +107,7 @@ class Search:
         from bitket.learning.ppo import PPO, PPOSettings
         from bitket.quantum.codes.policy import TannerNetwork
 
-        self.envs = [search_env(code, weight, distance, learned=True) for _ in range(environments)]
+        self.envs = [search_env(code, weight, distance, scramble=True) for _ in range(environments)]
         first = self.envs[0]
         self.settings = settings or PPOSettings(
             steps=max(256, 2 * first.horizon), epochs=4, batch=512, gamma=0.95, learning_rate=1e-3
@@ -173,10 +174,12 @@ class Search:
         )
 
 
-def search_env(code: ClassicalCode, weight: int, distance: int | None, *, learned: bool = False) -> TannerEnv:
-    """The environment of a search for a product of checks of at most ``weight``; ``learned``: as agents get it."""
-    scramble = int(code.checks.sum()) if learned else 0
-    return TannerEnv(code, *degree_targets(weight), distance, scramble=scramble, look_ahead=learned)
+def search_env(
+    code: ClassicalCode, weight: int, distance: int | None, *, look_ahead: bool = True, scramble: bool = False
+) -> TannerEnv:
+    """The environment of a search for a product of checks of at most ``weight``; ``scramble``: by up to as many edits as it has edges."""
+    edits = int(code.checks.sum()) if scramble else 0
+    return TannerEnv(code, *degree_targets(weight), distance, scramble=edits, look_ahead=look_ahead)
 
 
 def _entry(evaluations: int, env: TannerEnv) -> dict[str, float]:
@@ -186,7 +189,7 @@ def _entry(evaluations: int, env: TannerEnv) -> dict[str, float]:
 def reduce_weight(
     code: ClassicalCode | CssCode,
     target: int = 6,
-    method: WeightMethod = "ppo",
+    method: WeightMethod = "annealing",
     *,
     distance: int | None = None,
     budget: int = 400_000,
@@ -235,7 +238,7 @@ def reduce_weight(
     if method == "classical":
         found, done = classical_reduction(code, *degrees), 0
     elif method == "annealing":
-        env = search_env(code, target, distance)
+        env = search_env(code, target, distance, look_ahead=code.k <= 16)
         best: list[Any] = [0, None]
 
         def visit(done: int) -> bool:
