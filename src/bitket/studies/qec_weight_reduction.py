@@ -43,7 +43,7 @@ class Config:
     far: tuple[str, ...] = ("60-4-30", "63-3-36")
     """Seeds that only annealing with look-ahead is tried on."""
     repeats: Annotated[int, Ge(2)] = 3
-    hastings: Annotated[int, Ge(0)] = 8
+    hastings: Annotated[int, Ge(0)] = 12
     """Longest seed whose product goes through Hastings' steps."""
     trials: Annotated[int, Ge(10)] = 200
     """Random information sets on each product that was found."""

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array, issparse, sparray, spmatrix
 
 from bitket.algebra import BitMatrix
 from bitket.errors import InvalidInput
@@ -67,6 +68,23 @@ def _checks(matrix: ArrayLike | BitMatrix, what: str) -> Bits:
         raise InvalidInput(f"{what}: row {empty[0]} is empty; every check must touch a bit")
     bits.setflags(write=False)
     return bits
+
+
+def _sparse_checks(matrix: ArrayLike | BitMatrix | sparray | spmatrix, what: str) -> csr_array:
+    """The same rules for a matrix that is not spread out: row by row the places of its ones, in order."""
+    if not issparse(matrix):
+        return csr_array(_checks(matrix, what), dtype=np.int32)
+    sparse = csr_array(matrix, dtype=np.int32, copy=True)
+    sparse.sum_duplicates()
+    sparse.eliminate_zeros()
+    if not sparse.shape[1]:
+        raise InvalidInput(f"{what}: it has no column")
+    if (sparse.data != 1).any():
+        raise InvalidInput(f"{what}: it holds {sparse.data[sparse.data != 1][0]}; only 0 and 1 are allowed")
+    empty = np.flatnonzero(np.diff(sparse.indptr) == 0)
+    if len(empty):
+        raise InvalidInput(f"{what}: row {empty[0]} is empty; every check must touch a bit")
+    return sparse
 
 
 def outside(span: BitMatrix, inner: BitMatrix) -> BitMatrix:
@@ -154,7 +172,13 @@ class CssCode:
     Parameters
     ----------
     x_checks, z_checks
-        ``[rows, n]`` of 0 and 1; X checks detect Z errors.
+        ``[rows, n]`` of 0 and 1, dense, packed or of SciPy's sparse kinds; X checks detect Z errors. Memory grows with their ones until
+        ranks or distances are asked for (bits of a matrix) or `x_checks` and `z_checks` (bytes).
+
+    Attributes
+    ----------
+    sparse_x, sparse_z
+        The checks as sparse matrices.
     name
         Of the code, for tables.
 
@@ -164,26 +188,38 @@ class CssCode:
         As for `ClassicalCode`; or the matrices differ in columns, or two checks do not commute.
     """
 
-    def __init__(self, x_checks: ArrayLike | BitMatrix, z_checks: ArrayLike | BitMatrix, name: str = "") -> None:
-        self.x_checks, self.z_checks = _checks(x_checks, "X checks"), _checks(z_checks, "Z checks")
-        self.n, self.name = self.x_checks.shape[1], name
-        if self.z_checks.shape[1] != self.n:
-            raise InvalidInput(f"X checks on {self.n} qubits, Z checks on {self.z_checks.shape[1]}: they must be equal")
-        clash = np.argwhere((self.x @ self.z.T).to_dense())
-        if len(clash):
+    def __init__(self, x_checks: Any, z_checks: Any, name: str = "") -> None:
+        self.sparse_x, self.sparse_z = _sparse_checks(x_checks, "X checks"), _sparse_checks(z_checks, "Z checks")
+        self.n, self.name = int(self.sparse_x.shape[1]), name
+        if self.sparse_z.shape[1] != self.n:
+            raise InvalidInput(f"X checks on {self.n} qubits, Z checks on {self.sparse_z.shape[1]}: they must be equal")
+        shared = (self.sparse_x @ self.sparse_z.T).tocoo()
+        odd = shared.data % 2 == 1
+        if odd.any():
+            row, column = min(zip(shared.row[odd].tolist(), shared.col[odd].tolist(), strict=True))
             raise InvalidInput(
-                f"checks do not commute: X check {clash[0][0]} and Z check {clash[0][1]} share an odd number of qubits"
+                f"checks do not commute: X check {row} and Z check {column} share an odd number of qubits"
             )
+
+    @cached_property
+    def x_checks(self) -> Bits:
+        """X checks, dense."""
+        return _checks(self.sparse_x.toarray(), "X checks")
+
+    @cached_property
+    def z_checks(self) -> Bits:
+        """Z checks, dense."""
+        return _checks(self.sparse_z.toarray(), "Z checks")
 
     @cached_property
     def x(self) -> BitMatrix:
         """X checks, packed."""
-        return BitMatrix.from_dense(self.x_checks)
+        return BitMatrix.from_sparse(self.sparse_x)
 
     @cached_property
     def z(self) -> BitMatrix:
         """Z checks, packed."""
-        return BitMatrix.from_dense(self.z_checks)
+        return BitMatrix.from_sparse(self.sparse_z)
 
     @cached_property
     def logical_x(self) -> BitMatrix:
@@ -203,8 +239,8 @@ class CssCode:
     @property
     def weights(self) -> Weights:
         """Greatest weight of a check, greatest number of checks (X and Z together) on a qubit."""
-        bits = self.x_checks.sum(axis=0) + self.z_checks.sum(axis=0, dtype=np.int64)
-        check = max(Weights.of(self.x_checks).check, Weights.of(self.z_checks).check)
+        bits = self.sparse_x.sum(axis=0) + self.sparse_z.sum(axis=0)
+        check = max(int(m.sum(axis=1).max(initial=0)) for m in (self.sparse_x, self.sparse_z))
         return Weights(check, int(bits.max()))
 
     def distance_x(self, **options: Any) -> Distance:

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 
 import networkx as nx
 import numpy as np
-from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from bitket.errors import InvalidInput
 from bitket.quantum.codes.code import CssCode
@@ -32,30 +32,37 @@ __all__ = ["coning", "copying", "gauging", "hastings_reduction", "thickening"]
 Sets = list[set[int]]
 
 
-def _sets(checks: NDArray[np.uint8]) -> Sets:
-    return [set(np.flatnonzero(row).tolist()) for row in checks]
+def _sets(checks: csr_array) -> Sets:
+    return [set(part.tolist()) for part in np.split(checks.indices, checks.indptr[1:-1])]
 
 
 def _code(x: Iterable[Iterable[int]], z: Iterable[Iterable[int]], n: int, name: str) -> CssCode:
-    def matrix(sets: Iterable[Iterable[int]]) -> NDArray[np.uint8]:
-        rows = [list(s) for s in sets]
-        out = np.zeros((len(rows), n), np.uint8)
-        for k, row in enumerate(rows):
-            out[k, row] = 1
-        return out
+    def matrix(sets: Iterable[Iterable[int]]) -> csr_array:
+        rows = [sorted(s) for s in sets]
+        ends = np.cumsum([0, *map(len, rows)])
+        places = np.fromiter(itertools.chain.from_iterable(rows), np.int64, ends[-1])
+        return csr_array((np.ones(len(places), np.int32), places, ends), shape=(len(rows), n))
 
     return CssCode(matrix(x), matrix(z), name)
 
 
+def _users(checks: Sets, n: int) -> list[list[int]]:
+    """For each qubit the checks that act on it, in order."""
+    users: list[list[int]] = [[] for _ in range(n)]
+    for k, check in enumerate(checks):
+        for qubit in check:
+            users[qubit].append(k)
+    return users
+
+
 def copying(code: CssCode) -> CssCode:
     """Every qubit in at most three X checks."""
-    x, z = _sets(code.x_checks), _sets(code.z_checks)
+    x, z = _sets(code.sparse_x), _sets(code.sparse_z)
     copies: list[list[int]] = []
     new_x: Sets = [set() for _ in x]
     ties: Sets = []
     n = 0
-    for qubit in range(code.n):
-        users = [k for k, check in enumerate(x) if qubit in check]
+    for users in _users(x, code.n):
         copies.append(list(range(n, n + max(1, len(users)))))
         n += len(copies[-1])
         for copy, user in zip(copies[-1], users, strict=False):
@@ -67,7 +74,7 @@ def copying(code: CssCode) -> CssCode:
 
 def gauging(code: CssCode, most: int = 3) -> CssCode:
     """Every X check of weight at most three; those of weight at most ``most`` stay as they are."""
-    x, z, n = _sets(code.x_checks), _sets(code.z_checks), code.n
+    x, z, n = _sets(code.sparse_x), _sets(code.sparse_z), code.n
     new_x: Sets = []
     for check in x:
         chain = sorted(check)
@@ -93,11 +100,11 @@ def thickening(code: CssCode, heights: int | None = None) -> CssCode:
     heights
         Length of the repetition code; None, or fewer than needed: as many as it takes that Z checks at one height share no qubit.
     """
-    x, z, n = _sets(code.x_checks), _sets(code.z_checks), code.n
+    x, z, n = _sets(code.sparse_x), _sets(code.sparse_z), code.n
     conflict = nx.Graph()
     conflict.add_nodes_from(range(len(z)))
-    for qubit in range(n):
-        conflict.add_edges_from(itertools.combinations([k for k, check in enumerate(z) if qubit in check], 2))
+    for users in _users(z, n):
+        conflict.add_edges_from(itertools.combinations(users, 2))
     at = nx.greedy_color(conflict, strategy="DSATUR")
     l = max(max(at.values()) + 1, heights or 2, 2)
 
@@ -113,9 +120,10 @@ def thickening(code: CssCode, heights: int | None = None) -> CssCode:
         for h in range(l)
     ]
     new_z = [{qubit_at(q, at[k]) for q in check} for k, check in enumerate(z)]
-    users = [[c for c, check in enumerate(x) if q in check] for q in range(n)]
     new_z += [
-        {qubit_at(q, g), qubit_at(q, g + 1)} | {gap_at(c, g) for c in users[q]} for q in range(n) for g in range(l - 1)
+        {qubit_at(q, g), qubit_at(q, g + 1)} | {gap_at(c, g) for c in users}
+        for q, users in enumerate(_users(x, n))
+        for g in range(l - 1)
     ]
     return _code(new_x, new_z, n * l + len(x) * (l - 1), code.name)
 
@@ -124,8 +132,8 @@ def coning(code: CssCode, most: int = 6) -> CssCode:
     """Every Z check of weight at most ``most`` (where the graphs allow it; the result says what was reached)."""
     if most < 4:
         raise InvalidInput(f"coning to weight {most}: at least 4 is needed")
-    x, z, n = _sets(code.x_checks), [], code.n
-    for check in _sets(code.z_checks):
+    x, z, n = _sets(code.sparse_x), [], code.n
+    for check in _sets(code.sparse_z):
         if len(check) <= most:
             z.append(check)
             continue

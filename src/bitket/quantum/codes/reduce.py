@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from bitket.errors import InvalidInput
 from bitket.quantum.codes.annealing import AnnealingSettings, anneal
@@ -57,7 +56,7 @@ def certify(code: ClassicalCode | CssCode, **options: Any) -> Certificate:
     """Compute everything anew; options as in `bitket.quantum.codes.distance.least_word`."""
     commutes = True
     if isinstance(code, CssCode):
-        product = csr_array(code.x_checks, dtype=np.int32) @ csr_array(code.z_checks, dtype=np.int32).T
+        product = code.sparse_x @ code.sparse_z.T
         commutes = not (product.data % 2).any()
     return Certificate(code.n, code.k, code.distance(**options), code.weights, commutes)
 
