@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array
 
 try:
     import bitket.algebra.native._codewords as _codewords
@@ -68,15 +69,16 @@ def information_sets(
     return _information_sets_twin(rows, labels, columns, trials, seed, bound)
 
 
-def clusters(H: NDArray[np.uint8], labels: Words, bound: int, budget: int) -> tuple[int, list[int], bool]:
+def clusters(H: NDArray[np.uint8] | csr_array, labels: Words, bound: int, budget: int) -> tuple[int, list[int], bool]:
     """Least weight of ``x`` in the kernel of a sparse ``H`` ``[checks, columns]`` whose label, the sum of ``labels[v]``, is not 0.
 
     Depth-first: the next column of a word is one of a check that is not yet satisfied. A lightest word that counts holds no lighter kernel
     word, so all of it is met. Returns the weight, the columns, and whether the search ended within ``budget`` nodes; about
     columns · (row weight - 1)^(weight - 1) nodes in the worst case. Source: Dumer, Kovalev and Pryadko 2017 (arXiv:1611.07164).
     """
-    checks = [np.flatnonzero(row).tolist() for row in H]
-    columns = [np.flatnonzero(column).tolist() for column in H.T]
+    checks, columns = (
+        [part.tolist() for part in np.split(m.indices, m.indptr[1:-1])] for m in (csr_array(H), csc_array(H))
+    )
     if _codewords is not None:
         return _codewords.clusters(checks, columns, np.ascontiguousarray(labels), bound, budget)
     return _clusters_twin(checks, columns, [int.from_bytes(v.tobytes(), "little") for v in labels], bound, budget)

@@ -149,8 +149,14 @@ def _print(out: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(out))
         return
     left, right = ("[", "]") if out["kind"] == "classical" else ("[[", "]]")
-    d = out["d"] if out["exact"] else f"<={out['d']}"
-    how = f"exact, by {out['method']}" if out["exact"] else f"at most, {out['trials']} trials, {out['hits']} hits"
+    low = out.get("d_at_least", 1)
+    if out["exact"]:
+        d, how = out["d"], f"exact, by {out['method']}"
+    elif out["d"] is None:
+        d, how = "?", out["method"]
+    else:
+        d = f"<={out['d']}" if low == 1 else f"{low}..{out['d']}"
+        how = f"at most, {out['trials']} trials, {out['hits']} hits" + (f"; at least {low}, proven" if low > 1 else "")
     screen = console()
     screen.print(f"{left}{out['n']}, {out['k']}, {d}{right} {out['kind']}; distance {how}", markup=False)
     screen.print(f"greatest check weight {out['check_weight']}, greatest degree of a bit {out['qubit_degree']}")

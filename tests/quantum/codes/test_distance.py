@@ -82,6 +82,8 @@ def test_css_distances_are_those_of_brute_force():
             kernel = table[~(table @ checks.T % 2).any(axis=1)]
             span = {tuple(c @ inner % 2) for c in words(len(inner))}
             least.append(min(w.sum() for w in kernel if tuple(w) not in span))
+        assert code.distance_at_least(min(least))
+        assert not code.distance_at_least(min(least) + 1)
         for method in ("enumeration", "brouwer-zimmermann", "clusters"):
             x, z = code.distance_x(method=method), code.distance_z(method=method)
             assert [x.value, z.value] == least, (method, trial)

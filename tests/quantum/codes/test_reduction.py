@@ -4,11 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
+from scipy.sparse import coo_array, csr_matrix
 
 from bitket.algebra import BitMatrix
 from bitket.errors import InvalidInput
 from bitket.quantum.codes import (
     ClassicalCode,
+    CssCode,
     StabiliserCode,
     TannerEnv,
     classical_reduction,
@@ -26,8 +29,9 @@ from bitket.quantum.codes import (
     toric_code,
     write_code,
 )
-from bitket.quantum.codes.annealing import random_walk
+from bitket.quantum.codes.annealing import anneal, random_walk
 from bitket.quantum.codes.hastings import coning, copying, gauging, thickening
+from bitket.quantum.codes.policy import TannerNetwork
 
 from . import checker
 
@@ -79,6 +83,7 @@ def test_hastings_steps(code):
     d = code.distance().value
     for step in (copied, gauged):
         assert step.distance(trials=200, budget=10**8).value >= d
+    assert coned.distance_at_least(d)
     if code.n == 41:
         assert coned.distance(trials=200, budget=10**8).value >= d
         assert hastings_reduction(code) is code
@@ -127,6 +132,52 @@ def test_environment_mask_distance_and_rewards():
         assert (env.matrix == state[0]).all()
         assert (env.action_masks() == state[3]).all()
         assert (env.distance, env.potential) == state[1:3]
+
+
+def test_policy_respects_no_order_and_no_size():
+    env = TannerEnv(dense(12, 3, 6), look_ahead=True, scramble=30)
+    rng, weights = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    policy, critic = (TannerNetwork(env.rows, env.n, env.targets, weights, value=value) for value in (False, True))
+    state = env.reset(seed=1)[0]
+    rows, columns = rng.permutation(env.rows), rng.permutation(env.n)
+    edges, after = state[:-1].reshape(2, env.rows, env.n)
+    moved = np.concatenate([m[rows][:, columns].reshape(-1) for m in (edges, after)] + [state[-1:]])
+    with torch.no_grad():
+        plain, other = (policy(torch.from_numpy(s)[None])[0].numpy().reshape(edges.shape) for s in (state, moved))
+        values = [critic(torch.from_numpy(s)).item() for s in (state, moved)]
+    assert np.ptp(plain) > 0
+    assert np.allclose(plain[rows][:, columns], other, atol=1e-6)
+    assert abs(values[0] - values[1]) < 1e-5
+    larger = TannerNetwork(20, 25, (3, 3), weights, value=False)
+    larger.load_state_dict(policy.state_dict())
+    assert larger(torch.rand(4, 3, 2 * 500 + 1)).shape == (4, 3, 500)
+
+
+@pytest.mark.parametrize("look_ahead", [False, True])
+def test_annealing_reaches_codes_of_low_degree(look_ahead):
+    env = TannerEnv(dense(16, 4, 7), look_ahead=look_ahead)
+    seen = []
+    done = anneal(env, 400_000, np.random.default_rng(0), visit=lambda step: seen.append(step) or env.success)
+    assert env.success
+    assert done == seen[-1]
+    assert checker.least(env.checks, [], 16) >= env.target_distance
+    assert env.checks.sum(axis=0).max() <= 3
+    assert env.checks.sum(axis=1).max() <= 3
+    assert len(seen) == done if look_ahead else len(seen) < done  # no move is rejected
+
+
+def test_sparse_checks_are_as_good_as_dense_ones():
+    dense_form = toric_code(3)
+    code = CssCode(coo_array(dense_form.x_checks), csr_matrix(dense_form.z_checks))
+    assert (code.x == dense_form.x, code.z == dense_form.z) == (True, True)
+    assert (code.weights, code.k, code.distance().value) == (dense_form.weights, 2, 3)
+    for bad, words in (
+        (coo_array(2 * dense_form.x_checks), "it holds 2"),
+        (coo_array(np.zeros((1, 18), int)), "row 0 is empty"),
+        (coo_array(np.eye(18, dtype=int)[:1]), "X check 0 and Z check 0 share an odd number"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            CssCode(bad, dense_form.z_checks)
 
 
 def test_k_stays_along_random_legal_steps():
@@ -197,6 +248,8 @@ def test_reduced_codes_are_verified_from_their_files(method, tmp_path):
         (lambda: reduce_weight(surface_code(3).stabiliser() and rotated_surface_code(3), 6, "ppo"), "classical factor"),
         (lambda: hastings_reduction(colour_code(5), 5), "reaches 6"),
         (lambda: TannerEnv(dense(8, 2, 5), 1, 3), "at least 2"),
+        (lambda: TannerEnv(named_code("bch-5-2"), look_ahead=True), "16 at most"),
+        (lambda: TannerEnv(dense(8, 2, 5)).after, "look_ahead"),
         (lambda: memory_circuit(surface_code(3), 0), "one round"),
     ],
 )

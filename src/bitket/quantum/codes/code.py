@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, issparse, sparray, spmatrix
 
 from bitket.algebra import BitMatrix
+from bitket.algebra.codewords import clusters
 from bitket.errors import InvalidInput
 from bitket.quantum.codes.distance import Distance, Sparse, least_word
 
@@ -270,6 +271,22 @@ class CssCode:
     def parameters(self, **options: Any) -> tuple[int, int, Distance | None]:
         """n, k, d; no distance where k = 0."""
         return self.n, self.k, self.distance(**options) if self.k else None
+
+    def distance_at_least(self, weight: int, budget: int = 2_000_000_000) -> bool:
+        """Whether no logical operator is lighter than ``weight``: by connected operators, lightest first, for checks of low weight.
+
+        Raises
+        ------
+        InvalidInput
+            The search needs more than the budget (a node counts as 50 words).
+        """
+        for checks, logical in ((self.sparse_z, self.logical_z), (self.sparse_x, self.logical_x)):
+            found, _, complete = clusters(checks, logical.T.words, weight, max(1, budget // 50))
+            if found < weight:
+                return False
+            if not complete:
+                raise InvalidInput(f"operators lighter than {weight}: the budget of {budget} words was spent")
+        return True
 
     def is_logical(self, operator: ArrayLike) -> bool:
         """Whether a Pauli operator, ``[2, n]`` bits (X part, Z part), commutes with all checks and is no product of them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -20,6 +20,8 @@ from bitket.quantum.codes.splitting import classical_reduction
 if TYPE_CHECKING:
     from bitket.learning.ppo import PPO, PPOSettings
 
+LARGEST = 20_000
+
 __all__ = ["Certificate", "Reduced", "Search", "WeightMethod", "certify", "reduce_weight"]
 
 WeightMethod = Literal["ppo", "annealing", "classical", "hastings"]
@@ -27,13 +29,22 @@ WeightMethod = Literal["ppo", "annealing", "classical", "hastings"]
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was computed from the matrices of a code: n, k, d with how it was found, weights, commutation."""
+    """What was computed from the matrices of a code: n, k, d with how it was found, weights, commutation.
+
+    Attributes
+    ----------
+    distance
+        None for codes of more than 20 000 qubits, where its search would take hours.
+    at_least
+        Below which no distance is possible: that of the input, where it was proven for the output, or 1.
+    """
 
     n: int
     k: int
-    distance: Distance
+    distance: Distance | None
     weights: Weights
     commutes: bool
+    at_least: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -41,11 +52,12 @@ class Certificate:
         return {
             "n": self.n,
             "k": self.k,
-            "d": d.value,
-            "exact": d.exact,
-            "method": d.method,
-            "trials": d.trials,
-            "hits": d.hits,
+            "d": d and d.value,
+            "d_at_least": d.value if d and d.exact else self.at_least,
+            "exact": bool(d and d.exact),
+            "method": d.method if d else f"not computed above {LARGEST} qubits",
+            "trials": d.trials if d else 0,
+            "hits": d.hits if d else 0,
             "check_weight": self.weights.check,
             "qubit_degree": self.weights.bit,
             "commutes": self.commutes,
@@ -58,7 +70,8 @@ def certify(code: ClassicalCode | CssCode, **options: Any) -> Certificate:
     if isinstance(code, CssCode):
         product = code.sparse_x @ code.sparse_z.T
         commutes = not (product.data % 2).any()
-    return Certificate(code.n, code.k, code.distance(**options), code.weights, commutes)
+    distance = code.distance(**options) if code.n <= LARGEST else None
+    return Certificate(code.n, code.k, distance, code.weights, commutes)
 
 
 @dataclass(frozen=True)
@@ -225,7 +238,8 @@ def reduce_weight(
         css = code if isinstance(code, CssCode) else hypergraph_product(code)
         result = hastings_reduction(css, target)
         _reached(result, target, "hastings")
-        return Reduced(result, None, certify(result, budget=200_000_000, trials=200), 0)
+        measured = certify(result, budget=200_000_000, trials=200)
+        return Reduced(result, None, _kept(css, result, measured), 0)
     if isinstance(code, HypergraphProduct) and np.array_equal(code.first.checks, code.second.checks):
         code = code.first
     if isinstance(code, CssCode):
@@ -263,6 +277,18 @@ def reduce_weight(
     product = hypergraph_product(found)
     _reached(product, target, method)
     return Reduced(product, found, certify(product), done, history)
+
+
+def _kept(code: CssCode, result: CssCode, found: Certificate) -> Certificate:
+    """Prove that the result's distance is no smaller, where both can be searched."""
+    if found.distance is None or found.distance.exact:
+        return found
+    before = code.distance(budget=200_000_000)
+    try:
+        proven = before.exact and result.distance_at_least(before.value)
+    except InvalidInput:  # the budget of the search was spent
+        proven = False
+    return replace(found, at_least=before.value) if proven else found
 
 
 def _found(best: Any, distance: int, env: TannerEnv, target: int, done: int) -> ClassicalCode:
