@@ -98,7 +98,6 @@ def run(quick: bool) -> list[dict[str, Any]]:
     data, ours = os.urandom(1 << 28), LfsrToeplitz(random_irreducible(128, secrets.randbits), 1)
     rate, limit = len(data) / seconds(lambda: ours.hash([data]), 3), bandwidth()
     rows.append({"what": "hash 256 MiB, n = 128", "GB/s": rate / 1e9, "of the bandwidth": rate / limit})
-    del data
     rows += _fields(1 << 20, 128, limit)
     if not quick:
         rows += _fields(1 << 28, 128, limit) + _fields(1 << 24, 1024, limit)
