@@ -24,20 +24,22 @@ from bitket.errors import InvalidInput
 POLYNOMIAL = st.integers(0, 2**400)
 
 
-@pytest.fixture(params=["kernel", "portable", "twin"])
+@pytest.fixture(params=["kernel", "ClmulModulus", "PortableModulus", "twin"])
 def way(request, monkeypatch):
-    """The compiled kernel with the processor's product, without it, and the twin in Python."""
+    """The compiled kernel with what the processor has, with one of its products at a time, with none, and the twin in Python."""
     if request.param == "twin":
         monkeypatch.setattr(module, "_kernel", None)
     elif module._kernel is None:
         pytest.skip("the compiled kernel is not built")
-    elif request.param == "portable":
+    elif not hasattr(module._kernel, request.param if request.param != "kernel" else "Modulus"):
+        pytest.skip("the processor has no carry-less product")
+    elif request.param != "kernel":
 
-        class Portable:
-            Modulus = module._kernel.PortableModulus
+        class Kernel:
+            Modulus = getattr(module._kernel, request.param)
             product = module._kernel.product
 
-        monkeypatch.setattr(module, "_kernel", Portable)
+        monkeypatch.setattr(module, "_kernel", Kernel)
     return request.param
 
 
@@ -66,6 +68,14 @@ def test_residues_and_products_modulo(way):
         assert field.multiply(a, b) == remainder(plain_product(a, b), p)
         k = int(draw.integers(0, 500))
         assert field.power_of_x(k) == remainder(1 << k, p)
+
+
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 128, 1000, 4095, 4096, 8200])
+def test_residues_of_long_messages(way, n):
+    p = 1 << n | secrets.randbits(n)
+    for size in (511, 512, 513, 1024, 5003):
+        data = secrets.token_bytes(size)
+        assert Modulus(p).residue(data) == remainder(int.from_bytes(data, "little"), p)
 
 
 @given(st.integers(1, 2**60), st.integers(1, 2**60), st.integers(1, 2**60))

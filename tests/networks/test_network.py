@@ -1,5 +1,7 @@
 """The event simulator: rates against closed forms, the two modes against each other, what must hold in every run."""
 
+import gc
+from collections import deque
 from itertools import pairwise
 
 import networkx as nx
@@ -7,15 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import ks_2samp
+from scipy.stats import expon, ks_2samp, kstest
 
 from bitket.errors import InvalidInput
 from bitket.networks.applications import RandomRequests, RequestSettings, Teleportation, random_requests, teleport
 from bitket.networks.hardware import Hardware, MemoryHardware
 from bitket.networks.network import Network
 from bitket.networks.photonics import Detector
-from bitket.networks.reservation import TimeCard, swap_partners
-from bitket.networks.resources import MemoryState
+from bitket.networks.reservation import Reservation, TimeCard, swap_partners
+from bitket.networks.resources import Memory, MemoryState, Protocol, Rule
 from bitket.networks.timeline import SECOND, Timeline
 
 FAST = MemoryHardware(raw_fidelity=0.935, efficiency=0.75, frequency_hz=2000.0, coherence_time=1.3)
@@ -258,6 +260,79 @@ def test_random_requests_share_memories_and_leave_none_behind():
         assert s.waits / s.accepted >= 1.0
 
 
+def _alive(network):
+    """What a running network keeps, by kind; the generators' blocks and the routes are bounded by links and pairs of routers."""
+    routers = network.routers.values()
+    return {
+        "intervals": sum(len(card) for router in routers for card in router.cards),
+        "reserved": sum(len(router._reserved) for router in routers),
+        "protocols": sum(len(router.protocols) for router in routers),
+        "keys": sum(
+            len(keys) for router in routers for kept in (router.waiting, router.questions) for keys in kept.values()
+        ),
+        "events": len(network.timeline._queue),
+        "pairs": len(network.partner) + len(network._taken) + len(network._waiting),
+        "objects": sum(isinstance(x, (Protocol, Reservation, Memory, Rule, TimeCard, deque)) for x in gc.get_objects()),
+        "requests": len(network.requests) + len(network.deliveries) + len(network.samples),
+    }
+
+
+def _largest(network, seconds, every):
+    """The most of each kind that was alive at any look."""
+    found = []
+    begin = network.timeline.now / SECOND
+    for k in range(round(seconds / every)):
+        network.run(begin + (k + 1) * every)
+        gc.collect()
+        found.append(_alive(network))
+    return {kind: max(x[kind] for x in found) for kind in found[0]}
+
+
+def test_what_is_alive_does_not_grow_with_simulated_time():
+    """Requests now and then: over ten times as long no more is kept than over the beginning, but for chance: not twice."""
+    graph = nx.relabel_nodes(nx.cycle_graph(5), {k: f"r{k}" for k in range(5)})
+    nx.set_edge_attributes(graph, 10.0, "length_km")
+    network = Network(graph, hardware(6), seed=4)
+    settings = RequestSettings(durations=(0.2, 0.4), memories=(1, 3), fidelities=(0.7, 0.9), pause=2.0)
+    served = [a.served for a in random_requests(network, settings).values()]
+    first = _largest(network, 20, 1.0)
+    requests = sum(s.requests for s in served)
+    assert requests > 15
+    last = _largest(network, 200, 10.0)
+    assert sum(s.requests for s in served) > 8 * requests
+    for kind, most in first.items():
+        assert last[kind] <= 2 * most, kind
+
+
+def test_what_is_alive_does_not_grow_during_one_long_request():
+    network = chain(3, hardware(8), seed=2)
+    request = network.request("r0", "r2", start=0.1, end=1000.0, memories=4, fidelity=0.93)
+    first = _largest(network, 2, 0.1)
+    delivered = request.delivered
+    last = _largest(network, 20, 1.0)
+    assert network.purifications > 100
+    assert request.delivered > 8 * delivered > 0
+    for kind, most in first.items():
+        assert last[kind] <= 2 * most, kind
+
+
+def test_pauses_before_requests_are_exponential(monkeypatch):
+    graph = nx.relabel_nodes(nx.star_graph(999), {k: f"r{k}" for k in range(1000)})
+    nx.set_edge_attributes(graph, 10.0, "length_km")
+    asked = []
+    monkeypatch.setattr(RandomRequests, "_ask", lambda self: asked.append(self.network.timeline.now / SECOND))
+    for pause in (0.0, 50.0):
+        asked.clear()
+        network = Network(graph, hardware(2), seed=1)
+        random_requests(network, RequestSettings(memories=(1, 2), pause=pause))
+        network.run(10_000)
+        assert len(asked) == 1000
+        if pause:
+            assert kstest(asked, expon(scale=pause).cdf).pvalue > 0.01
+        else:
+            assert set(asked) == {0.0}
+
+
 def test_requests_that_find_no_room_are_rejected_and_release_what_they_held():
     network = chain(3, hardware(4))
     one = network.request("r0", "r2", start=1, end=2, memories=2)
@@ -324,6 +399,7 @@ def _two(**data):
         (lambda: MemoryHardware(error_rates=(1, 2)), "three rates"),
         (lambda: Timeline(-1), "must not be negative"),
         (lambda: RandomRequests(Network(_two()), None, RequestSettings(memories=(3, 3))), "must begin at 1 or more"),
+        (lambda: RandomRequests(Network(_two()), None, RequestSettings(pause=-1.0)), "pauses of -1.0 s: 0 or more"),
     ],
 )
 def test_wrong_input(make, message):

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -36,6 +36,7 @@ __all__ = [
     "StreamResidue",
     "gcd",
     "is_irreducible",
+    "moebius",
     "multiply",
     "number_of_irreducibles",
     "random_irreducible",
@@ -109,11 +110,12 @@ def number_of_irreducibles(n: int) -> int:
     total = 0
     for d in range(1, n + 1):
         if n % d == 0:
-            total += _moebius(d) * 2 ** (n // d)
+            total += moebius(d) * 2 ** (n // d)
     return total // n
 
 
-def _moebius(d: int) -> int:
+def moebius(d: int) -> int:
+    """The Moebius function: 0 where a square divides d, else 1 or -1 as the number of its primes is even or odd."""
     sign, prime = 1, 2
     while d > 1:
         if d % prime == 0:
@@ -141,7 +143,7 @@ class Modulus:
     """
 
     def __init__(self, p: int) -> None:
-        self.p, self.degree = p, p.bit_length() - 1
+        self.p, self.k, self.degree = p, 1, p.bit_length() - 1
         if self.degree < 1:
             raise InvalidInput(f"modulus {p}: a polynomial of degree 1 or more is needed")
         self._size = 8 * -(-self.degree // 64)
@@ -184,6 +186,18 @@ class Modulus:
         return n == 1 or power == x
 
 
+class Residues(Protocol):
+    """What a stream needs of a modulus: the bits k of a coefficient, residues of bytes, products and powers of x."""
+
+    k: int
+
+    def residue(self, data: Any) -> int: ...
+
+    def multiply(self, a: int, b: int) -> int: ...
+
+    def power_of_x(self, k: int, /) -> int: ...
+
+
 class StreamResidue:
     """Residue of a message that comes in pieces, the first lowest; memory for one block.
 
@@ -197,9 +211,9 @@ class StreamResidue:
     BLOCK = 1 << 20
     """Bytes that are reduced at once."""
 
-    def __init__(self, modulus: Modulus) -> None:
+    def __init__(self, modulus: Residues) -> None:
         self.modulus, self.length = modulus, 0
-        self._value, self._shift = 0, remainder(1, modulus.p)
+        self._value, self._shift = 0, modulus.power_of_x(0)
         self._buffer = bytearray()
         self._step: int | None = None
 
@@ -222,7 +236,7 @@ class StreamResidue:
     def _reduce(self, block: Any) -> None:
         self._value ^= self.modulus.multiply(self.modulus.residue(block), self._shift)
         if self._step is None:
-            self._step = self.modulus.power_of_x(8 * self.BLOCK)
+            self._step = self.modulus.power_of_x(8 * self.BLOCK // self.modulus.k)
         self._shift = self.modulus.multiply(self._shift, self._step)
 
     @property
@@ -232,7 +246,7 @@ class StreamResidue:
         return self._value ^ self.modulus.multiply(rest, self._shift)
 
     @classmethod
-    def of(cls, modulus: Modulus, pieces: Iterable[Any]) -> int:
+    def of(cls, modulus: Residues, pieces: Iterable[Any]) -> int:
         """Residue of all pieces."""
         stream = cls(modulus)
         for piece in pieces:

@@ -22,7 +22,9 @@ __all__ = ["RandomRequests", "RequestSettings", "Served", "Teleportation", "rand
 class RequestSettings:
     """Ranges that requests are drawn from, those of the nine-router study by default; upper ends are excluded.
 
-    ``delays`` are tenths of a second from the request to its start; ``retry`` seconds pass after a refusal.
+    ``delays`` are tenths of a second from the request to its start; ``retry`` seconds pass after a refusal. Before its first request and
+    after the end of each a router asks for nothing during a time drawn from the exponential law with mean ``pause`` seconds; with 0 it asks
+    at once.
     """
 
     delays: tuple[int, int] = (10, 20)
@@ -30,6 +32,7 @@ class RequestSettings:
     memories: tuple[int, int] = (10, 25)
     fidelities: tuple[float, float] = (0.8, 1.0)
     retry: float = 1.0
+    pause: float = 0.0
 
 
 @dataclass
@@ -67,10 +70,16 @@ class RandomRequests(Application):
             raise InvalidInput(
                 f"requests for {low} to {high - 1} memories: the range must begin at 1 or more and not be empty"
             )
+        if not 0 <= self.settings.pause < float("inf"):
+            raise InvalidInput(f"requests with pauses of {self.settings.pause} s: 0 or more are needed")
         self._generator = self.network.timeline.generator(f"requests {self.router.name}")
         self._others = [name for name in self.network.routers if name != self.router.name]
         self.router.application = self
-        self.network.timeline.at(self.network.timeline.now, self._first)
+        self._rest()
+
+    def _rest(self) -> None:
+        pause = picoseconds(float(self._generator.exponential(self.settings.pause))) if self.settings.pause else 0
+        self.network.timeline.after(pause, self._first)
 
     def _first(self) -> None:
         self._responder = self._others[int(self._generator.integers(len(self._others)))]
@@ -108,7 +117,10 @@ class RandomRequests(Application):
         served.delivered += reservation.delivered
         served.fidelities += reservation.fidelities
         served.throughputs += reservation.delivered / seconds
-        self._first()
+        if self.settings.pause:
+            self._rest()
+        else:
+            self._first()
 
 
 def random_requests(network: Network, settings: RequestSettings | None = None) -> dict[str, RandomRequests]:

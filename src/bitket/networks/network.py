@@ -13,7 +13,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
+from functools import cached_property
 from itertools import count
 from typing import Any, Literal
 
@@ -56,8 +58,9 @@ class Network:
     record
         Keep each delivery as (seconds, number of the reservation, fidelity) in ``deliveries``; else they are only counted.
 
-    Memory grows with routers, memories and what is reserved ahead, with a number for each pair of routers that exchange messages, and with
-    ``requests``; an application's requests are not kept there.
+    Memory grows with routers, memories and what is reserved ahead, with 12 bytes for each pair of routers once they have exchanged messages,
+    and with ``requests``, ``samples`` and what ``record`` keeps; an application's requests are not kept there. It does not grow with the
+    time that is simulated.
 
     Raises
     ------
@@ -100,9 +103,9 @@ class Network:
         self._waiting: dict[int, int] = {}
         self.keep_states = False
         """Whether deliveries carry the state of the pair; teleportation asks for it."""
-        self._delays: dict[str, list[int]] = {}
+        self._delays: dict[str, array[int]] = {}
         self._special = {frozenset(pair): round(ms * 1e9) for pair, ms in (delays_ms or {}).items()}
-        self._before: dict[str, list[int]] = {}
+        self._before: dict[str, array[int]] = {}
         self._links: dict[frozenset[str], Link] = {}
         for a, b, data in graph.edges(data=True):
             length = data.get("length_km")
@@ -148,8 +151,8 @@ class Network:
                 return found
         known = self._delays.get(a)
         if known is None:
-            distances = dijkstra(self._matrix(_delay), directed=False, indices=self._place[a])
-            known = self._delays[a] = [round(d) if d < np.inf else -1 for d in distances.tolist()]
+            distances = dijkstra(self._quickest, directed=False, indices=self._place[a])
+            known = self._delays[a] = array("q", [round(d) if d < np.inf else -1 for d in distances.tolist()])
         return known[self._place[b]]
 
     def next_hop(self, a: str, b: str) -> str:
@@ -162,12 +165,20 @@ class Network:
         """
         before = self._before.get(b)
         if before is None:
-            _, found = dijkstra(self._matrix(_length), directed=False, indices=self._place[b], return_predecessors=True)
-            before = self._before[b] = found.tolist()
+            _, found = dijkstra(self._shortest, directed=False, indices=self._place[b], return_predecessors=True)
+            before = self._before[b] = array("i", found.tolist())
         place = before[self._place[a]]
         if place < 0:
             raise InvalidInput(f"routers {a} and {b}: no path connects them")
         return self._names[place]
+
+    @cached_property
+    def _quickest(self) -> Any:
+        return self._matrix(_delay)
+
+    @cached_property
+    def _shortest(self) -> Any:
+        return self._matrix(_length)
 
     def _matrix(self, weight: Callable[[dict[str, Any]], float]) -> Any:
         """Weights of the links; no weight may be 0, which would be no link."""

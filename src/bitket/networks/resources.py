@@ -124,6 +124,7 @@ class ResourceManager:
         self.memories = [Memory(self, k, next(network.keys)) for k in range(memories)]
         self.numbers = count()
         self.rules: dict[int, dict[MemoryState, list[Rule]]] = {}
+        # Of each reservation, only keys under which something waits: most name a pair and never come again.
         self.waiting: dict[int, dict[Key, deque[Protocol]]] = {}
         self.questions: dict[int, dict[Key, deque[tuple[str, int]]]] = {}
         self.protocols: dict[int, Protocol] = {}
@@ -215,6 +216,8 @@ class ResourceManager:
         questions = self.questions[number].get(key)
         if questions:
             source, other = questions.popleft()
+            if not questions:
+                del self.questions[number][key]
             self._match([protocol], source, other)
         else:
             self.waiting[number].setdefault(key, deque()).append(protocol)
@@ -243,9 +246,11 @@ class ResourceManager:
             self.send(name, "release", protocol.number, protocol.reservation.number)
         waiting = self.waiting.get(protocol.reservation.number)
         if waiting is not None and not protocol.asked and not protocol.others:
-            for line in waiting.values():
+            for key, line in waiting.items():
                 if protocol in line:
                     line.remove(protocol)
+                    if not line:
+                        del waiting[key]
                     break
 
     def receive(self, kind: str, source: str, *message: Any) -> None:
@@ -266,9 +271,12 @@ class ResourceManager:
         waiting = self.waiting.get(reservation)
         if waiting is None:
             return
-        lines = [waiting.get(key) for key in keys]
-        if all(lines):
-            self._match([line.popleft() for line in lines if line], source, other)
+        if all(key in waiting for key in keys):
+            protocols = [waiting[key].popleft() for key in keys]
+            for key in keys:
+                if not waiting[key]:
+                    del waiting[key]
+            self._match(protocols, source, other)
         elif keep:
             self.questions[reservation].setdefault(keys[0], deque()).append((source, other))
         else:
@@ -306,9 +314,12 @@ class ResourceManager:
             protocol.start()
 
     def _released(self, source: str, other: int, reservation: int) -> None:
-        for line in self.questions.get(reservation, {}).values():
+        questions = self.questions.get(reservation, {})
+        for key, line in questions.items():
             if (source, other) in line:
                 line.remove((source, other))
+                if not line:
+                    del questions[key]
                 return
         for protocol in [p for p in self.protocols.values() if (source, other) in p.others]:
             memories = protocol.memories

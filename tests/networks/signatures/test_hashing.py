@@ -8,8 +8,10 @@ import sys
 import numpy as np
 import pytest
 
+from bitket.algebra import gf2k_poly
 from bitket.algebra.gf2_poly import multiply, random_irreducible, remainder
 from bitket.errors import InvalidInput
+from bitket.networks.signatures.bounds import division_forgery
 from bitket.networks.signatures.hashing import DivisionHash, LfsrToeplitz
 
 
@@ -49,6 +51,46 @@ def test_division_hash():
         n, message = 2 + secrets.randbelow(100), secrets.token_bytes(secrets.randbelow(100))
         p = random_irreducible(n, secrets.randbits)
         assert DivisionHash(p).hash([message]) == remainder(int.from_bytes(message, "little") << n, p)
+
+
+@pytest.mark.parametrize(("n", "k"), [(8, 2), (64, 4), (128, 8), (120, 8), (128, 16), (128, 32), (128, 64), (192, 64)])
+def test_division_hash_over_larger_fields(n, k):
+    """M(x) x^(n/k) mod p by long division, coefficient by coefficient, in pieces; and the end that padding gives."""
+    for _ in range(10):
+        p, message = gf2k_poly.random_irreducible(n, k, secrets.randbits), secrets.token_bytes(secrets.randbelow(90))
+        value = int.from_bytes(message, "little") << n
+        for t in range(value.bit_length() // k, n // k - 1, -1):
+            value ^= gf2k_poly.multiply(p, value >> k * t & (1 << k) - 1, k) << k * t - n
+        assert value < 1 << n
+        cut = secrets.randbelow(90)
+        assert DivisionHash(p, k).hash([message[:cut], message[cut:]]) == value
+        assert DivisionHash(p, k).hash([message, b"\0" * 9]) == value
+        ended = {DivisionHash(p, k).hash([message, b"\0" * zeros, b"\x01"]) for zeros in range(4)}
+        assert len(ended) == 4 or n < 16
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "m"), [(4, 1, 16), (8, 1, 17), (4, 2, 16), (8, 2, 18), (4, 4, 16), (8, 4, 18), (8, 8, 18)]
+)
+def test_all_differences_of_small_messages_stay_below_the_bound(n, k, m):
+    """Every difference of m bits beside every change of the hash: how many of all irreducible polynomials pass it."""
+    if k == 1:
+        polynomials = [p for p in range(1 << n, 2 << n) if _irreducible(p)]
+    else:
+        polynomials = [p for p in range(1 << n, 2 << n) if p % (1 << k) and gf2k_poly.is_irreducible(p, k)]
+    d = n // k
+    assert len(polynomials) >= 2**n / (2 * d)
+    hashes = np.zeros((len(polynomials), 1), dtype=np.uint8)
+    for j in range(m):  # linear: the hashes of all differences of j + 1 bits from those of j and of bit j alone
+        bit = [DivisionHash(p, k).hash([(1 << j).to_bytes(3, "little")]) for p in polynomials]
+        hashes = np.hstack([hashes, hashes ^ np.array(bit, dtype=np.uint8)[:, None]])
+    hashes = np.sort(hashes[:, 1:], axis=0)
+    collisions = int((hashes == 0).sum(axis=0).max())
+    assert collisions == (m - 1) // k // d  # as many factors as fit, and no more
+    assert collisions / len(polynomials) <= m / k * 2.0 ** (1 - n)
+    most = max(r for r in range(1, len(polynomials) + 1) if (hashes[r - 1 :] == hashes[: len(hashes) - r + 1]).any())
+    assert collisions <= most <= (m - 1) // k // d + 1
+    assert most / len(polynomials) <= division_forgery(m, n, n, k)
 
 
 @pytest.mark.parametrize("n", [8, 10])
@@ -101,6 +143,14 @@ def test_no_two_short_messages_collide_for_all_polynomials():
     for one, other in itertools.combinations([b"", b"\x01", b"\x80", b"ab", b"ba"], 2):
         same = sum(LfsrToeplitz(p, 0x5A).hash([one]) == LfsrToeplitz(p, 0x5A).hash([other]) for p in polynomials)
         assert same / 30 <= 16 * 2 ** (1 - 8)
+
+
+@pytest.mark.parametrize(
+    ("p", "k"), [(1 << 128 | 1, 3), (1 << 100 | 1, 8), (1 << 128 | 1, 128), (1, 8), (1 << 128 | 1, 0)]
+)
+def test_wrong_fields(p, k):
+    with pytest.raises(InvalidInput, match="k must be"):
+        DivisionHash(p, k)
 
 
 @pytest.mark.parametrize("start", [0, 256, -1])

@@ -12,6 +12,7 @@ from scipy.stats import hypergeom, poisson
 from bitket.errors import InvalidInput
 from bitket.networks.signatures.bounds import (
     RawKey,
+    division_forgery,
     entropy,
     expectation_from,
     group_length,
@@ -73,6 +74,18 @@ def test_group_lengths():
     assert group_length(replace(KEY, phase_error=0.4), 1e6, 1e-10) is None
     perfect = RawKey(1e20, 1e19, 0.0, 1e19, 0.0, 0.0)  # only what samples may hide is lost
     assert math.log2(2e6 / 1e-10) < group_length(perfect, 1e6, 1e-10) < found[1]
+
+
+@pytest.mark.parametrize("k", [1, 8, 64])
+def test_group_lengths_and_rates_of_division_hashes(k):
+    n = group_length(KEY, 1e6, 1e-10, k)
+    assert n % k == 0
+    assert division_forgery(1e6, n, unknown_bits(KEY, n, 1e-10), k) <= 1e-10
+    assert division_forgery(1e6, n - k, unknown_bits(KEY, n - k, 1e-10), k) > 1e-10
+    assert n <= group_length(KEY, 1e6, 1e-10, 1) + k - 1  # fewer factors over a larger field, whole coefficients
+    lfsr, division = signature_rate(KEY, 1e6), signature_rate(KEY, 1e6, division=k)
+    assert division.n == n
+    assert division.per_second == pytest.approx(lfsr.per_second * 3 * lfsr.n / (2 * n))
 
 
 @pytest.mark.parametrize("distance", [50.0, 150.0])
@@ -183,6 +196,7 @@ def test_coded_messages():
         (lambda: Bb84(p_z=1.0), "positive"),
         (lambda: group_length(KEY, 0, 1e-10), "at least 1 bit"),
         (lambda: group_length(KEY, 10, 2.0), "a probability below 1"),
+        (lambda: group_length(KEY, 10, 1e-9, 7), "k must be 1, 2, 4"),
     ],
 )
 def test_wrong_input(make, message):

@@ -1,5 +1,5 @@
 // Polynomials over GF(2) in 64-bit words, the lowest power in the lowest bit. Included once for each way to multiply: BITKET_CLMUL(a, b, lo, hi)
-// gives the product of two words, and BITKET_SPACE names the copy.
+// gives the product of two words, BITKET_DOT sums those of many, and BITKET_SPACE names the copy.
 
 namespace BITKET_SPACE {
 
@@ -20,7 +20,7 @@ BITKET_ATTRIBUTE inline void add_product(uint64_t* target, uint64_t a, const uin
 // Residues modulo p = x^n + low, n >= 1.
 class Modulus {
  public:
-  Modulus(Words low_, size_t n_) : n(n_), words((n_ + 63) / 64), low(std::move(low_)) {
+  Modulus(Words low_, size_t n_) : n(n_), words((n_ + 63) / 64), fold(words / FOLD * FOLD + FOLD), low(std::move(low_)) {
     // rows: x^(n + i) mod p, for the bits of words [0, words] that lie at n and above
     size_t count = 64 * (words + 1) - n;
     rows.resize(count * words);
@@ -38,22 +38,12 @@ class Modulus {
       if (top)
         for (size_t w = 0; w < words; ++w) row[w] ^= low[w];
     }
-    // shifts: x^(64 j) mod p for j = words ... , as many as folding asks for
-    fold = std::max<size_t>(words + 1, 8);
-    size_t constants = 2 * fold;  // fold is at least words + 1
-    shifts.resize(constants * words);
-    Words power(words + 1);
-    power[0] = 1;
-    for (size_t j = 0; j < words; ++j) {
-      std::copy_backward(power.begin(), power.end() - 1, power.end());
-      power[0] = 0;
-      settle(power.data());
-    }
-    for (size_t j = 0; j < constants; ++j) {
-      std::copy(power.begin(), power.begin() + words, shifts.begin() + j * words);
-      std::copy_backward(power.begin(), power.end() - 1, power.end());
-      power[0] = 0;
-      settle(power.data());
+    // shifts: x^(64 j) mod p for j = words ... 2 words
+    shifts.resize((words + 1) * words);
+    Words power(one());
+    for (size_t j = 0; j <= 2 * words; ++j) {
+      if (j >= words) std::copy(power.begin(), power.end() - 1, shifts.begin() + (j - words) * words);
+      times_word(power);
     }
   }
 
@@ -72,25 +62,32 @@ class Modulus {
     }
   }
 
-  // Words value[0 .. count - 1] modulo p.
+  // Words value[0 .. count - 1] modulo p: the top `fold` words are replaced by their products with x^(64 (fold + j)) mod p, j = 0, 1 ... ,
+  // added to the next `fold` words, until one such block is left, whose words are replaced from the top.
   BITKET_ATTRIBUTE Words residue(const uint64_t* value, size_t count) const {
-    // Folding: words at and above `fold` of an accumulator are replaced by their words times x^(64 j) mod p.
-    Words acc(fold + 1), next(fold + 1);
     size_t left = count;
+    Words acc(fold + 1), next(fold + 1), sums(2 * words);
     size_t head = left % fold ? left % fold : std::min(left, fold);
     left -= head;
     std::copy(value + left, value + left + head, acc.begin());
+    if (left) std::call_once(once, [this] { tabulate(); });
     while (left) {
       left -= fold;
       std::copy(value + left, value + left + fold, next.begin());
       next[fold] = 0;
-      const uint64_t* shift = shifts.data() + (fold - words) * words;
-      for (size_t i = 0; i < fold; ++i) add_product(next.data(), acc[i], shift + i * words, words);
+      for (size_t block = 0; block < fold / FOLD; ++block) {
+        BITKET_DOT(acc.data() + block * FOLD, table.data() + block * FOLD * words, words, sums.data());
+        for (size_t i = 0; i < words; ++i) {
+          next[i] ^= sums[2 * i];
+          next[i + 1] ^= sums[2 * i + 1];
+        }
+      }
       std::swap(acc, next);
     }
-    Words out(words + 1);
-    std::copy(acc.begin(), acc.begin() + std::min(words, fold), out.begin());
-    for (size_t i = words; i < fold; ++i) add_product(out.data(), acc[i], shifts.data() + (i - words) * words, words);
+    for (size_t j = fold; j-- > words + 1;) add_product(acc.data() + j - words - 1, acc[j], shifts.data() + words, words);
+    Words out(acc.begin(), acc.begin() + words);
+    out.push_back(0);
+    add_product(out.data(), acc[words], shifts.data(), words);
     settle(out.data());
     out.resize(words);
     return out;
@@ -141,9 +138,33 @@ class Modulus {
     return power == x;
   }
 
-  size_t n, words;
+  size_t n, words, fold;  // fold: a multiple of FOLD above `words`
 
  private:
+  Words one() const {
+    Words power(words + 1);
+    power[0] = 1;
+    settle(power.data());
+    return power;
+  }
+
+  void times_word(Words& power) const {
+    std::copy_backward(power.begin(), power.end() - 1, power.end());
+    power[0] = 0;
+    settle(power.data());
+  }
+
+  // table: word i of x^(64 (fold + j)) mod p, for BITKET_DOT; made when the first long message comes
+  void tabulate() const {
+    table.resize(fold * words);
+    Words power(one());
+    for (size_t j = 0; j < 2 * fold; ++j) {
+      if (j >= fold)
+        for (size_t i = 0; i < words; ++i) table[((j - fold) / FOLD * words + i) * FOLD + j % FOLD] = power[i];
+      times_word(power);
+    }
+  }
+
   BITKET_ATTRIBUTE Words reduced(const Words& wide) const {
     Words out(wide.begin(), wide.begin() + words);
     out.push_back(0);
@@ -188,7 +209,8 @@ class Modulus {
   }
 
   Words low, rows, shifts;
-  size_t fold;
+  mutable Words table;
+  mutable std::once_flag once;
 };
 
 BITKET_ATTRIBUTE inline Words product(const Words& a, const Words& b) {

@@ -12,6 +12,10 @@ the unknown bits of a random group of n, whose phase errors are at most phi + ga
     H_n = s_0,n + s_1,n (1 - h(phi + gamma)) - n f h(E),
 
 and a message of m bits is safe with the smallest n for which m 2^(1 - H_n) <= eps.
+
+With the division hash over GF(2^k), d = n/k, a forger that adds D to the message and e to the hash is believed if p divides D x^d - e, which
+has degree m/k + d at most, so at most m/n + 1 factors of degree d (with the LFSR the start hides what e would have to be: m/n). As p is one of
+at least 2^n/(2 d) irreducible polynomials, each guess of it is right with probability at most 2 d 2^(-H_n). Together: (m + n)/k 2^(1 - H_n).
 """
 
 from __future__ import annotations
@@ -19,11 +23,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from bitket.algebra.gf2k_poly import FIELDS
 from bitket.errors import InvalidInput
 from bitket.networks.qkd.privacy import binary_entropy
 
 __all__ = [
     "RawKey",
+    "division_forgery",
     "entropy",
     "expectation_from",
     "group_length",
@@ -117,30 +123,49 @@ def unknown_bits(key: RawKey, n: float, epsilon: float) -> float:
     return max(0.0, found)
 
 
-def group_length(key: RawKey, message_bits: float, epsilon: float) -> int | None:
-    """The smallest n with m 2^(1 - H_n) <= eps, or None where no group of the key is long enough.
+def division_forgery(message_bits: float, n: int, entropy: float, k: int = 1) -> float:
+    """Bound on forging with the division hash over GF(2^k) when ``entropy`` bits of a group of n are unknown: (m + n)/k 2^(1 - H), at most 1.
+
+    With k = 1 that is Krawczyk's (1994) (m + n) 2^(1 - n) for perfect keys.
+
+    >>> f"{division_forgery(2**30, 128, 128):.2g}", f"{division_forgery(2**30, 128, 128, k=64):.2g}"
+    ('6.3e-30', '9.9e-32')
+    """
+    return min(1.0, (float(message_bits) + n) / k * 2.0 ** (1 - entropy))
+
+
+def group_length(key: RawKey, message_bits: float, epsilon: float, division: int | None = None) -> int | None:
+    """The smallest n that is safe, or None where no group of the key is long enough.
+
+    With the LFSR, m 2^(1 - H_n) <= eps; with the division hash over GF(2^k), k = ``division``, (m + n)/k 2^(1 - H_n) <= eps, for multiples
+    of k.
 
     Raises
     ------
     InvalidInput
-        The probability does not lie between 0 and 1, or the message has no bits.
+        The probability does not lie between 0 and 1, the message has no bits, or there is no such k.
     """
+    if division is not None and division not in (1, *FIELDS):
+        raise InvalidInput(f"division hash over GF(2^{division}): k must be 1, 2, 4, 8, 16, 32 or 64")
     if not 0 < epsilon < 1 or message_bits < 1:
         raise InvalidInput(
             f"group for {message_bits} bits and probability {epsilon}: at least 1 bit and a probability below 1"
         )
-    wanted = math.log2(2 * message_bits / epsilon)
+    step = division or 1
 
-    def enough(n: float) -> bool:
-        return unknown_bits(key, n, epsilon) >= wanted
+    def wanted(n: float) -> float:
+        return math.log2(2 * (message_bits + (n if division else 0)) / (step * epsilon))
 
-    high = max(8, math.ceil(wanted))
+    def enough(multiple: float) -> bool:
+        return unknown_bits(key, step * multiple, epsilon) >= wanted(step * multiple)
+
+    high = max(-(-8 // step), math.ceil(wanted(0) / step))
     while not enough(high):
         high *= 2
-        if high >= key.bits:
+        if step * high >= key.bits:
             return None
     low = high // 2
     while high - low > 1:  # H_n grows with n in this range
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return step * high

@@ -6,14 +6,23 @@ the columns at the ones of the message. Columns satisfy p as powers of x do, so 
 
     hash = sum_{j < n} r_j column_j,        hash bit i = sum_j r_j s_{i+j}.
 
-Message bit j is bit j mod 8 of byte j div 8. The division hash is M(x) x^n mod p. Two messages of m bits collide for at most a share
-m 2^(1-n) of the polynomials.
+Message bit j is bit j mod 8 of byte j div 8. Two messages of m bits collide for at most a share m 2^(1-n) of the polynomials.
+
+The generalised division hash reads the message as a polynomial over GF(2^k) and takes a monic irreducible p of degree d = n/k over GF(2^k):
+
+    hash = M(x) x^d mod p(x);        message bit j is bit j mod k of the coefficient of x^(j div k), hash bit i likewise.
+
+A difference of m bits has degree at most m/k, so at most m/n factors of degree d, out of 2^n/(2 d) irreducible polynomials or more: two
+messages collide for at most a share (m/k) 2^(1-n). Zeros after the end of a message change no hash; who hashes messages of different
+lengths ends them with a byte 1, as `bitket.networks.signatures.protocol` does.
 
 >>> f"{LfsrToeplitz(0x11B, 0x57).hash([b'QDS']):#x}", f"{LfsrToeplitz(0x11B, 0x01).hash([b'A']):#x}"
 ('0x3', '0xc5')
 >>> start = int("0123456789abcdef" * 2, 16)
 >>> f"{LfsrToeplitz(1 << 128 | 0x87, start).hash([b'a' * 1000]):#x}"
 '0x79db360c724d5ba57cc620c689bcfd62'
+>>> f"{DivisionHash(0x01_01_20, 8).hash([b'A']):#x}"                # 0x41 x^2 = 0x41 x + 0x41 y^5
+'0x41f8'
 """
 
 from __future__ import annotations
@@ -22,6 +31,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bitket.algebra.gf2_poly import Modulus, StreamResidue, multiply
+from bitket.algebra.gf2k_poly import ExtensionModulus
 from bitket.errors import InvalidInput
 
 __all__ = ["DivisionHash", "LfsrToeplitz"]
@@ -57,12 +67,26 @@ class LfsrToeplitz:
 
 
 class DivisionHash:
-    """M(x) x^n mod p for a polynomial p of degree n."""
+    """M(x) x^(n/k) mod p over GF(2^k).
 
-    def __init__(self, p: int) -> None:
-        self.modulus = Modulus(p)
+    Parameters
+    ----------
+    p
+        Monic, of degree n/k, as an integer with the coefficient of x^i at bits k i to k i + k - 1: bit n is its leading 1. It should be
+        irreducible and not x, as `bitket.algebra.gf2_poly.random_irreducible` and that of `bitket.algebra.gf2k_poly` give.
+    k
+        1, or 2, 4, 8, 16, 32, 64, which must divide n; fields as in `bitket.algebra.gf2k_poly.FIELDS`.
+
+    Raises
+    ------
+    InvalidInput
+        There is no such field, or p has no whole number of coefficients.
+    """
+
+    def __init__(self, p: int, k: int = 1) -> None:
+        self.modulus = Modulus(p) if k == 1 else ExtensionModulus(p, k)
 
     def hash(self, stream: Iterable[Any]) -> int:
         """Hash of a message that comes in pieces of bytes, ``n`` bits."""
         modulus = self.modulus
-        return modulus.multiply(StreamResidue.of(modulus, stream), modulus.power_of_x(modulus.degree))
+        return modulus.multiply(StreamResidue.of(modulus, stream), modulus.power_of_x(modulus.degree // modulus.k))

@@ -20,9 +20,16 @@ class Rate:
 
 
 def signature_rate(
-    key: RawKey | None, message_bits: float, *, clock_hz: float = 1e9, epsilon: float = 1e-10, parts: int = 3
+    key: RawKey | None,
+    message_bits: float,
+    *,
+    clock_hz: float = 1e9,
+    epsilon: float = 1e-10,
+    division: int | None = None,
 ) -> Rate:
-    """Rate = clock n_Z / (N parts n): 3 n bits a signature with the LFSR, 2 n with division. The slower of the two links counts.
+    """Rate = clock n_Z / (N 3 n) with the LFSR, clock n_Z / (N 2 n) with the division hash over GF(2^k), k = ``division``.
+
+    The division hash has no start, which saves a third of the key bits. The slower of the two links counts.
 
     Nothing but 0 where the key leaves no group that is safe.
     """
@@ -32,9 +39,10 @@ def signature_rate(
         0.0,
         (key.vacuum + key.single * (1 - entropy(key.phase_error))) / key.bits - key.correction * entropy(key.bit_error),
     )
-    n = group_length(key, message_bits, epsilon)
+    n = group_length(key, message_bits, epsilon, division)
     if n is None:
         return Rate(0.0, 0, share)
+    parts = 3 if division is None else 2
     return Rate(clock_hz * key.bits / (key.pulses * parts * n), n, share)
 
 
