@@ -34,6 +34,25 @@ def rank(matrix):
     return len(reduced(as_ints(matrix)))
 
 
+def least_of_all_words(checks, n):
+    """The same without a span, by listing all words of a small kernel."""
+    basis, kernel = {}, []
+    for v, syndrome in enumerate(as_ints(np.asarray(checks).T)):
+        word = 1 << v
+        while syndrome:
+            lead = syndrome.bit_length()
+            if lead not in basis:
+                basis[lead] = syndrome, word
+                break
+            syndrome, word = syndrome ^ basis[lead][0], word ^ basis[lead][1]
+        else:
+            kernel.append(word)
+    words = [0]
+    for row in kernel:
+        words += [word ^ row for word in words]
+    return len(kernel), min(word.bit_count() for word in words[1:])
+
+
 def least(checks, inner, n, most=None):
     """Least weight of a word with all ``checks`` even that is not in span(inner); by weight, meeting in the middle of the weight."""
     basis = reduced(as_ints(inner)) if len(inner) else {}

@@ -9,6 +9,7 @@ from scipy.sparse import coo_array, csr_matrix
 
 from bitket.algebra import BitMatrix
 from bitket.errors import InvalidInput
+from bitket.learning.ppo import PPOSettings
 from bitket.quantum.codes import (
     ClassicalCode,
     CssCode,
@@ -32,6 +33,7 @@ from bitket.quantum.codes import (
 from bitket.quantum.codes.annealing import anneal, random_walk
 from bitket.quantum.codes.hastings import coning, copying, gauging, thickening
 from bitket.quantum.codes.policy import TannerNetwork
+from bitket.quantum.codes.reduce import Search
 
 from . import checker
 
@@ -151,6 +153,21 @@ def test_policy_respects_no_order_and_no_size():
     larger = TannerNetwork(20, 25, (3, 3), weights, value=False)
     larger.load_state_dict(policy.state_dict())
     assert larger(torch.rand(4, 3, 2 * 500 + 1)).shape == (4, 3, 500)
+
+
+def test_a_search_goes_on_where_it_was_stored():
+    settings = PPOSettings(steps=64, epochs=2, batch=64)
+    whole, first, second = (Search(dense(8, 2, 5), 6, None, 3, settings, environments=2) for _ in range(3))
+    for _ in range(3):
+        whole.update()
+    first.update()
+    second.load_state_dict(first.state_dict())
+    for _ in range(2):
+        second.update()
+    assert whole.reports == second.reports
+    assert whole.history == second.history
+    for a, b in zip(whole.agent.policy.parameters(), second.agent.policy.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("look_ahead", [False, True])
