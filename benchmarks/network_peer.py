@@ -20,8 +20,11 @@ import numpy as np
 from scipy.stats import fisher_exact, ks_2samp, norm
 
 from benchmarks._sequence import Outcome, Request, Scenario, chain, hardware, ours, peer
+from benchmarks._sequence_qkd import peer_bb84, peer_cascade
 from bitket.networks.hardware import MemoryHardware
-from bitket.networks.photonics import Detector
+from bitket.networks.photonics import Detector, Fibre
+from bitket.networks.qkd.bb84 import Bb84
+from bitket.networks.qkd.cascade import FRAME, Cascade
 from bitket.studies import sequence as study
 
 SMEAR = 2e-4
@@ -222,6 +225,56 @@ def reservations(number: int, seed: int) -> dict[str, Any]:
     }
 
 
+def bb84(
+    keys: int, seed: int = 0, bits: int = 400, length_m: float = 20_000.0, fidelity: float = 0.94
+) -> dict[str, Any]:
+    """Keys over one fibre: trains of pulses from key to key, errors a key, and the rate of keys."""
+    sender, times, delay = peer_bb84(length_m, fidelity, bits, keys, seed, 10.0)
+    link = Bb84(Fibre(length_m, polarisation_fidelity=fidelity), classical_delay_ps=delay)
+    many = link.run(bits, np.random.default_rng(seed), keys=20 * keys)
+    train = bits / 0.1 / 80e6
+    trains = [np.rint(np.diff(x) / train) for x in (many.finished_s, np.array(times) / 1e12)]
+    errors = [(many.alice != many.bob).sum(1), np.rint(np.array(sender.error_rates) * bits)]
+    sifted = [
+        many.sifted / many.pulses,
+        (keys * bits + len(sender.key_bits)) / (round((times[-1] / 1e12 - 4 * delay / 1e12) / train) * train * 80e6),
+    ]
+    spread = math.sqrt(1 / many.sifted + 1 / (keys * bits))
+    return {
+        "scenario": f"BB84, {bits} bits a key",
+        "pairs": len(errors[0]),
+        "pairs, peer": len(errors[1]),
+        "rate": sifted[0] * 80e6,
+        "rate, peer": sifted[1] * 80e6,
+        "ratio": sifted[0] / sifted[1],
+        "SE of ratio": spread,
+        "p, mean": float(2 * norm.sf(abs(sifted[0] / sifted[1] - 1) / spread)),
+        "p, times": float(ks_2samp(*trains).pvalue),
+        "errors": float(np.mean(errors[0]) / bits),
+        "errors, peer": float(np.mean(errors[1]) / bits),
+        "p, errors": float(ks_2samp(*errors).pvalue),
+    }
+
+
+def cascade(error_rate: float, frames: int, seed: int = 0) -> dict[str, Any]:
+    """The same two keys corrected by both."""
+    rng = np.random.default_rng(seed)
+    alice = rng.integers(0, 2, 10_000 + frames * FRAME).astype(np.uint8)
+    bob = alice ^ (rng.random(len(alice)) < error_rate).astype(np.uint8)
+    mine, theirs = Cascade().run(alice, bob, rng), peer_cascade(alice, bob)
+    return {
+        "scenario": f"Cascade, {error_rate:.0%} errors, {frames} frames",
+        "errors": int((alice != bob)[10_000:].sum()),
+        "corrected": mine.corrected,
+        "corrected, peer": theirs.disclosed_bits_counter,
+        "parities": mine.disclosed,
+        "parities, peer": theirs.parities,
+        "ratio": mine.disclosed / theirs.parities,
+        "keys equal": bool(np.array_equal(mine.alice, mine.bob)),
+        "keys equal, peer": theirs.valid_keys == theirs.another.valid_keys and len(theirs.valid_keys) == frames,
+    }
+
+
 def run(quick: bool) -> list[dict[str, Any]]:
     """All scenarios; with ``quick`` a fifth of the time of each."""
     try:
@@ -229,5 +282,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     except ImportError as error:
         return [{"scenario": f"SeQUeNCe: not installed ({error.name})"}]
     rows = [r for name in SCENARIOS for r in scenario_rows(name, 0.2 if quick else 1.0)]
+    rows.append(bb84(40 if quick else 200))
     judge(rows)
+    rows += [cascade(e, 2 if quick else 8) for e in (0.01, 0.03, 0.05)]
     return rows + [reservations(40 if quick else 150, seed) for seed in range(1 if quick else 3)]

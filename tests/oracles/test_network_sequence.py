@@ -4,11 +4,11 @@ A part of ``python -m benchmarks network_peer``, which has more scenarios and lo
 """
 
 import pytest
+from benchmarks import network_peer
+from benchmarks._sequence import ours, peer
 
 pytest.importorskip("sequence.topology.router_net_topo", reason="SeQUeNCe is not installed")
 
-from benchmarks import network_peer
-from benchmarks._sequence import ours, peer
 
 CHEAP = {
     "link, 1 memory": 0.3,

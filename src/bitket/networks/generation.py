@@ -1,9 +1,10 @@
 """Heralded generation of pairs between neighbours, as messages and photons, or drawn from its law.
 
 The primary router (whose name sorts later) sends NEGOTIATE; the other, once both memories are ready for another excitation, answers with
-a time of emission after the answer's arrival at which a detection window at the station in the middle is free; both emit; the station tells both what clicked. After a failure the memories
-are empty, rules match them anew, and the next attempt begins. With the classical delay d_c between the routers, d_m from the station and
-the photon's flight d_q, a round takes 2 d_c + d_q + d_m; matching takes d_c more, or 2 d_c if the router that asks is primary.
+a time of emission after the answer's arrival at which a detection window at the station in the middle is free; both emit; the station
+tells both what clicked. After a failure the memories are empty, rules match them anew, and the next attempt begins. With the classical
+delay d_c between the routers, d_m from the station and the photon's flight d_q, a round takes 2 d_c + d_q + d_m; matching takes d_c more,
+or 2 d_c if the router that asks is primary.
 
 ``event``: every message and photon is an event. ``batched``: the failed attempts before a success are drawn from `HeraldingLaw`, and
 only the success is an event, at the time it would have had; a protocol that ends before takes it away. Both have the same law, but for
