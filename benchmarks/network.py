@@ -1,8 +1,7 @@
 """Networks: events a second beside SeQUeNCe's kernel on the same two routers, and what large networks take.
 
-The peer (``pip install sequence``, which brings Jupyter and Dash and is therefore no extra of ours) runs its own routers with the same
-hardware, length and delays, its photons 100 ns apart. Its rate is shown because both must agree; `simulated` is seconds of network time a
-second of computing.
+The peer runs its own routers with the same hardware, length and delays. Its rate is shown because both must agree; `simulated` is seconds
+of network time a second of computing.
 Large networks are random geometric graphs whose links have about equal lengths. They run with a request of every router at any time, which
 is as much as they can take, and for a whole day in which every router asks for one to three pairs at a time for 10 to 20 s, on average half
 an hour after its last request: about 47 requests each. Each day runs in a process of its own, whose resident memory is noted at its start
@@ -11,9 +10,7 @@ and after every tenth.
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count
@@ -24,92 +21,28 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from benchmarks._sequence import Outcome, Request, Scenario, chain, hardware, ours, peer
 from bitket.networks.applications import RequestSettings, random_requests
-from bitket.networks.hardware import Hardware, MemoryHardware
 from bitket.networks.network import Network
-from bitket.networks.photonics import Detector
 
 LENGTH_KM, DELAY_MS = 20.0, 0.4
 ALWAYS = RequestSettings(memories=(2, 6), fidelities=(0.5, 0.9))
 NOW_AND_THEN = RequestSettings(memories=(1, 4), fidelities=(0.5, 0.9), pause=1800.0)
 
 
-def _hardware(memories: int) -> Hardware:
-    memory = MemoryHardware(raw_fidelity=0.935, efficiency=0.75, frequency_hz=2000.0)
-    return Hardware(memories, memory, Detector(0.8, count_rate_hz=50e6, resolution_ps=100), channel_rate_hz=1e11)
+def _link(memories: int, seconds: float) -> Scenario:
+    request = Request("b", "a", 0.1, 0.1 + seconds, memories)
+    return Scenario(chain("ab", LENGTH_KM, DELAY_MS), (request,), hardware(memories=memories))
 
 
-def _ours(mode: Any, memories: int, seconds: float) -> dict[str, Any]:
-    graph = nx.Graph([("a", "b", {"length_km": LENGTH_KM, "classical_delay_ms": DELAY_MS})])
-    network = Network(graph, _hardware(memories), mode=mode)
-    request = network.request("b", "a", start=0.1, end=0.1 + seconds, memories=memories)
-    start = time.perf_counter()
-    network.run(seconds + 0.2)
-    spent = time.perf_counter() - start
-    return _row(f"ours, {mode}", memories, seconds, spent, network.timeline.executed, request.delivered)
-
-
-def _row(who: str, memories: int, seconds: float, spent: float, events: int, pairs: int) -> dict[str, Any]:
+def _row(who: str, memories: int, seconds: float, outcome: Outcome) -> dict[str, Any]:
     return {
         "who": who,
         "memories": memories,
-        "pairs/s": pairs / seconds,
-        "events/s": events / spent,
-        "simulated": seconds / spent,
+        "pairs/s": len(outcome.served[0].times) / seconds,
+        "events/s": outcome.events / outcome.seconds,
+        "simulated": seconds / outcome.seconds,
     }
-
-
-def _peer(memories: int, seconds: float) -> dict[str, Any]:
-    from sequence.app.request_app import RequestApp
-    from sequence.topology.router_net_topo import RouterNetTopo
-
-    router = {
-        "MemoryArray": {
-            "fidelity": 0.935,
-            "frequency": 2000,
-            "efficiency": 0.75,
-            "coherence_time": -1,
-            "wavelength": 500,
-        }
-    }
-    detector = {"efficiency": 0.8, "count_rate": 50e6, "time_resolution": 100, "dark_count": 0}
-    station = {"SingleAtomBSM": {"detectors": [detector] * 2}}
-    config = {
-        "templates": {"r": router, "s": station},
-        "nodes": [
-            {"name": name, "type": "QuantumRouter", "seed": k, "memo_size": memories, "template": "r"}
-            for k, name in enumerate("ab")
-        ],
-        "qconnections": [
-            {
-                "node1": "a",
-                "node2": "b",
-                "attenuation": 0.0002,
-                "distance": int(1000 * LENGTH_KM),
-                "type": "meet_in_the_middle",
-                "seed": 2,
-                "template": "s",
-            }
-        ],
-        "cconnections": [{"node1": "a", "node2": "b", "delay": int(DELAY_MS * 1e9)}],
-        "is_parallel": False,
-        "stop_time": int((seconds + 0.2) * 1e12),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.json"
-        path.write_text(json.dumps(config))
-        network = RouterNetTopo(str(path))
-    timeline = network.get_timeline()
-    routers = {r.name: r for r in network.get_nodes_by_type("QuantumRouter")}
-    for channel in network.get_qchannels():
-        channel.frequency = 1e7  # photons closer together: its windows overlap, and clicks of other pairs count
-    asks, _ = RequestApp(routers["b"]), RequestApp(routers["a"])
-    timeline.init()
-    asks.start("a", int(0.1e12), int((0.1 + seconds) * 1e12), memories, 0.5)
-    start = time.perf_counter()
-    timeline.run()
-    spent = time.perf_counter() - start
-    return _row("SeQUeNCe", memories, seconds, spent, timeline.run_counter, asks.memory_counter)
 
 
 def _graph(routers: int) -> nx.Graph:
@@ -124,7 +57,7 @@ def _graph(routers: int) -> nx.Graph:
 
 
 def _large(routers: int, seconds: float, settings: RequestSettings, parts: int) -> dict[str, Any]:
-    network = Network(_graph(routers), _hardware(20), seed=routers)
+    network = Network(_graph(routers), hardware(memories=20), seed=routers)
     served = [a.served for a in random_requests(network, settings).values()]
     used = [_resident()]
     start = time.perf_counter()
@@ -157,9 +90,12 @@ def _resident() -> int:
 def run(quick: bool) -> list[dict[str, Any]]:
     rows = []
     for memories, seconds in ((1, 20.0 if quick else 50.0), (5, 5.0 if quick else 20.0)):
-        found = [_ours("event", memories, seconds), _ours("batched", memories, 10 * seconds)]
+        found = [
+            _row(f"ours, {mode}", memories, longer, ours(_link(memories, longer), 0, mode))
+            for mode, longer in (("event", seconds), ("batched", 10 * seconds))
+        ]
         try:
-            found.append(_peer(memories, seconds))
+            found.append(_row("SeQUeNCe", memories, seconds, peer(_link(memories, seconds), 0)))
             for row in found:
                 row["events/s, ours / peer"] = row["events/s"] / found[-1]["events/s"]
                 row["simulated, ours / peer"] = row["simulated"] / found[-1]["simulated"]

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import random
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from benchmarks._sequence_qkd import peer_bb84, peer_cascade
 from benchmarks._timing import interleaved
 from bitket.algebra.gf2 import BitMatrix
 from bitket.networks.photonics import Fibre
@@ -48,35 +48,6 @@ def _loop_bb84(pulses: int) -> float:
             sifted += 1
             errors += (seen.pop() if len(seen) == 1 else chance.getrandbits(1)) != bit
     return errors / sifted
-
-
-def _peer_bb84(seconds: float) -> int:
-    """Pulses that SeQUeNCe sends in a simulated time."""
-    from sequence.components.optical_channel import ClassicalChannel, QuantumChannel
-    from sequence.kernel.timeline import Timeline
-    from sequence.qkd.BB84 import pair_bb84_protocols
-    from sequence.topology.node import QKDNode
-
-    timeline = Timeline(seconds * 1e12)
-    ends = alice, bob = [QKDNode(name, timeline, stack_size=1, seed=k) for k, name in enumerate(("alice", "bob"))]
-    pair_bb84_protocols(alice.protocol_stack[0], bob.protocol_stack[0])
-    for near, far in ((alice, bob), (bob, alice)):
-        fibre = QuantumChannel(f"light {near.name}", timeline, 0.0002, LENGTH_M, polarization_fidelity=0.94)
-        fibre.set_ends(near, far.name)
-        ClassicalChannel(f"word {near.name}", timeline, LENGTH_M).set_ends(near, far.name)
-    for node in ends:
-        node.protocol_stack[0].upper_protocols.append(_Keys())
-    timeline.init()
-    alice.protocol_stack[0].push(1000, 10**6, seconds * 1e12)
-    timeline.run()
-    return round(seconds * 80e6)
-
-
-class _Keys:
-    """Takes keys from a protocol of SeQUeNCe, or stands below one and hands it keys."""
-
-    def pop(self, **_key: int) -> None:
-        pass
 
 
 def _ours(alice: np.ndarray, bob: np.ndarray) -> Any:
@@ -115,40 +86,6 @@ def _loop_cascade(alice: list[int], bob: list[int], error_rate: float) -> tuple[
                 waiting += [(k, passes[k][1][block[0]]) for k in range(len(passes))]
         bob[first : first + FRAME] = mine
     return bob, disclosed
-
-
-def _peer_cascade(alice: np.ndarray, bob: np.ndarray) -> Any:
-    """SeQUeNCe's Cascade on the keys, the first 10 000 bits for its estimate."""
-    from sequence.components.optical_channel import ClassicalChannel
-    from sequence.kernel.timeline import Timeline
-    from sequence.qkd.cascade import Cascade as TheirCascade
-    from sequence.qkd.cascade import pair_cascade_protocols
-    from sequence.topology.node import Node
-
-    cuts = [0, *range(10_000, len(alice) + 1, FRAME)]
-    whole = [[int("".join(map(str, key[a:b].tolist())), 2) for a, b in pairwise(cuts)] for key in (alice, bob)]
-
-    class Below:
-        def push(self, **request: int) -> None:
-            keys = range(1) if request["length"] == 10_000 else range(1, len(cuts) - 1)
-            for k in keys:
-                for end, side in zip(ends, whole, strict=True):
-                    end.protocols[0].pop(side[k])
-
-    timeline = Timeline(1e15)
-    ends = [Node("alice", timeline), Node("bob", timeline)]
-    for near, far in (ends, ends[::-1]):
-        ClassicalChannel(f"word {near.name}", timeline, LENGTH_M).set_ends(near, far.name)
-    for node in ends:
-        protocol = TheirCascade(node, node.name + ".cascade")
-        protocol.lower_protocols.append(Below())
-        protocol.upper_protocols.append(_Keys())
-        node.protocols.append(protocol)
-    pair_cascade_protocols(ends[0].protocols[0], ends[1].protocols[0])
-    timeline.init()
-    ends[0].protocols[0].push(FRAME, len(cuts) - 2, 1e15)
-    timeline.run()
-    return ends[1].protocols[0]
 
 
 def _integers(bits: np.ndarray, seed: np.ndarray) -> list[int]:
@@ -196,7 +133,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
         "plain loop": (200_000, lambda: _loop_bb84(200_000)),
     }
     if not missing:
-        work["SeQUeNCe"] = (_peer_bb84(0.002), lambda: _peer_bb84(0.002))
+        work["SeQUeNCe"] = (0.002 * 80e6, partial(peer_bb84, LENGTH_M, 0.94, 1000, 10**6, 0, 0.002))
     rows.append(_row("BB84, 20 km: pulses", _rates(work, runs), missing))
     for error_rate in (0.01, 0.05) if quick else (0.01, 0.03, 0.05):
         generator = np.random.default_rng(1)
@@ -210,7 +147,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
             "plain loop": (few, partial(_loop_cascade, *lists, error_rate)),
         }
         if not missing:
-            work["SeQUeNCe"] = (few, partial(_peer_cascade, alice[:few], bob[:few]))
+            work["SeQUeNCe"] = (few, partial(peer_cascade, alice[:few], bob[:few]))
         rows.append(_row(f"Cascade, {error_rate:.0%} errors: bits", _rates(work, runs), missing))
     for bits in (10_000, 1_000_000) if quick else (10_000, 100_000, 1_000_000, 10_000_000):
         generator = np.random.default_rng(2)

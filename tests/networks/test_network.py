@@ -13,6 +13,7 @@ from scipy.stats import expon, ks_2samp, kstest
 
 from bitket.errors import InvalidInput
 from bitket.networks.applications import RandomRequests, RequestSettings, Teleportation, random_requests, teleport
+from bitket.networks.entanglement import Purification
 from bitket.networks.hardware import Hardware, MemoryHardware
 from bitket.networks.network import Network
 from bitket.networks.photonics import Detector
@@ -87,12 +88,17 @@ def test_the_past_is_refused():
 # -- one link -------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("mode", ["event", "batched"])
 @pytest.mark.parametrize("initiator", ["a", "b"])
-@pytest.mark.parametrize("setting", range(3))
+@pytest.mark.parametrize("setting", range(5))
 def test_rate_of_a_link(mode, initiator, setting):
-    """Mean time between pairs: ((1 - p_1) T_1 + p_1 T_2) / p, with T_1 and T_2 one and two rounds and the matching after them."""
+    """Mean time between pairs: ((1 - p_1) T_1 + p_1 T_2) / p, with T_1 and T_2 one and two rounds and the matching after them.
+
+    In the last settings a memory is slower than a round: after its period the answer to NEGOTIATE still has to travel.
+    """
     draw = np.random.default_rng(setting)
     km, delay = draw.uniform(5, 25), draw.uniform(0.05, 0.5)
-    memory = MemoryHardware(0.9, draw.uniform(0.5, 1), 1e6)
+    turn = 2 * delay * 1e-3 + km / 2 / 2e5 + delay * 1e-3 / 2
+    period = 1e-6 if setting < 3 else 1.3 * turn
+    memory = MemoryHardware(0.9, draw.uniform(0.5, 1), 1 / period)
     graph = nx.Graph([("a", "b", {"length_km": km, "classical_delay_ms": delay})])
     network = Network(
         graph, Hardware(1, memory, Detector(draw.uniform(0.5, 1), resolution_ps=100)), seed=setting, mode=mode
@@ -103,9 +109,10 @@ def test_rate_of_a_link(mode, initiator, setting):
     assert_at_rest(network)
     eta = memory.efficiency * 10 ** (-0.2 * km / 20) * network.hardware.detector.efficiency
     p, p1 = eta**2 / 2, eta / 2 + (2 * eta * (1 - eta) + eta**2 / 2) / 4
-    turn = 2 * delay * 1e-3 + km / 2 / 2e5 + delay * 1e-3 / 2
     match = (2 if initiator == "b" else 1) * delay * 1e-3  # b is primary
-    times = np.array([turn + match, 2 * turn + match])
+    slow = period + delay * 1e-3
+    last = max(turn + match, slow)
+    times = np.array([last, max(turn, slow) + last])
     mean = ((1 - p1) * times[0] + p1 * times[1]) / p
     # A geometric number of attempts: the variance of the time of one pair.
     failed = np.array([1 - p1, p1 - p]) / (1 - p)
@@ -197,6 +204,18 @@ def test_no_pair_outlives_its_coherence(mode):
     births = np.sort(np.array(born)) / SECOND
     for time, _, _ in network.deliveries:  # each delivery has births within the coherence time before it
         assert ((births < time) & (births > time - 0.003)).sum() >= 2
+
+
+@pytest.mark.parametrize(("path", "asks"), [("ab", "b"), ("ba", "a")])
+def test_the_right_router_asks_for_a_purification(path, asks, monkeypatch):
+    names, start = set(), Purification.start
+    monkeypatch.setattr(Purification, "start", lambda self: (names.add(self.node.name), start(self)))
+    graph = nx.Graph([("a", "b", {"length_km": 5.0, "classical_delay_ms": 0.2})])
+    network = Network(graph, hardware(4))
+    request = network.request(*path, start=0.1, end=1.1, memories=4, fidelity=0.95)
+    network.run(1.2)
+    assert request.delivered > 10
+    assert names == {asks}
 
 
 def test_swaps_follow_a_balanced_order():

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from benchmarks import network_peer
+from benchmarks._sequence_qkd import peer_bb84
 
 from bitket.networks.photonics import Detector, Fibre
 from bitket.networks.qkd.bb84 import Bb84
@@ -16,21 +18,18 @@ detectors = pytest.importorskip("sequence.components.detector")
 events = pytest.importorskip("sequence.kernel.event")
 processes = pytest.importorskip("sequence.kernel.process")
 nodes = pytest.importorskip("sequence.topology.node")
-bb84 = pytest.importorskip("sequence.qkd.BB84")
+pytest.importorskip("sequence.qkd.BB84")
 cascade = pytest.importorskip("sequence.qkd.cascade")
 
 
 class Listener:
-    """Notes what a protocol or detector of the peer tells it."""
+    """Notes what a detector of the peer tells it."""
 
     def __init__(self):
         self.heard = []
 
     def trigger(self, _detector, info):
         self.heard.append(info["time"])
-
-    def pop(self, info):
-        self.heard.append(info)
 
 
 @pytest.mark.parametrize(("count_rate", "resolution"), [(25e6, 150), (3e8, 100), (1e12, 7)])
@@ -50,29 +49,16 @@ def test_detectors_click_alike(count_rate, resolution):
 
 @pytest.mark.parametrize(("length", "fidelity"), [(20_000, 0.94), (2_000, 1.0)])
 def test_bb84_has_the_same_rate_error_and_delay(length, fidelity):
-    np.random.seed(1)  # noqa: NPY002  (the peer draws bases and bits from it)
     keys, bits = 12, 1000
-    timeline = timelines.Timeline(10**11)
-    alice, bob = (nodes.QKDNode(name, timeline, stack_size=1, seed=k) for k, name in enumerate(("alice", "bob")))
-    bb84.pair_bb84_protocols(alice.protocol_stack[0], bob.protocol_stack[0])
-    for near, far in ((alice, bob), (bob, alice)):
-        fibre = channels.QuantumChannel(f"light {near.name}", timeline, 0.0002, length, polarization_fidelity=fidelity)
-        fibre.set_ends(near, far.name)
-        word = channels.ClassicalChannel(f"word {near.name}", timeline, length)
-        word.set_ends(near, far.name)
-        near.protocol_stack[0].upper_protocols.append(Listener())
-    timeline.init()
-    sender = alice.protocol_stack[0]
-    sender.push(bits, keys, 10**11)
-    timeline.run()
+    sender, _, delay = peer_bb84(length, fidelity, bits, keys, 1, 0.1)
     assert len(sender.error_rates) == keys
     # All sifted bits, those that are left over included, of the trains until the last key.
     sifted = keys * bits + len(sender.key_bits)
-    duration = sender.last_key_time - 4 * word.delay - Fibre(length).delay
+    duration = sender.last_key_time - 4 * delay - Fibre(length).delay
     trains = round(duration / 125e6)
     assert abs(duration - trains * 125e6) < 1000
 
-    ours = Bb84(Fibre(length, polarisation_fidelity=fidelity), classical_delay_ps=word.delay)
+    ours = Bb84(Fibre(length, polarisation_fidelity=fidelity), classical_delay_ps=delay)
     many = ours.run(bits, np.random.default_rng(2), keys=1000)
     rate = many.sifted / many.pulses
     assert abs(sifted - rate * trains * 10_000) < 4 * math.sqrt(sifted + sifted**2 / many.sifted)
@@ -96,3 +82,18 @@ def test_cascade_takes_the_same_first_block():
         alice.bits, alice.keylen = [(1 << errors) - 1], 1
         alice.received_message("bob", cascade.CascadeMessage(cascade.CascadeMsgType.KEY, "alice", key=0))
         assert alice.k1 == first_block(errors / 10_000)
+
+
+def test_errors_and_times_of_keys_agree():
+    rows = [network_peer.bb84(30)]
+    network_peer.judge(rows)
+    assert not rows[0]["differs"], rows
+
+
+@pytest.mark.parametrize("errors", [0.01, 0.05])
+def test_cascade_corrects_and_discloses_alike(errors):
+    row = network_peer.cascade(errors, 2)
+    assert row["keys equal"]
+    assert row["keys equal, peer"]
+    assert row["corrected"] == row["corrected, peer"] == row["errors"]
+    assert row["ratio"] == pytest.approx(1, abs=0.06)

@@ -1,9 +1,10 @@
 """Heralded generation of pairs between neighbours, as messages and photons, or drawn from its law.
 
-The primary router (whose name sorts later) sends NEGOTIATE; the other answers with a time of emission at which both memories are ready
-and a detection window at the station in the middle is free; both emit; the station tells both what clicked. After a failure the memories
-are empty, rules match them anew, and the next attempt begins. With the classical delay d_c between the routers, d_m from the station and
-the photon's flight d_q, a round takes 2 d_c + d_q + d_m; matching takes d_c more, or 2 d_c if the router that asks is primary.
+The primary router (whose name sorts later) sends NEGOTIATE; the other, once both memories are ready for another excitation, answers with
+a time of emission after the answer's arrival at which a detection window at the station in the middle is free; both emit; the station
+tells both what clicked. After a failure the memories are empty, rules match them anew, and the next attempt begins. With the classical
+delay d_c between the routers, d_m from the station and the photon's flight d_q, a round takes 2 d_c + d_q + d_m; matching takes d_c more,
+or 2 d_c if the router that asks is primary.
 
 ``event``: every message and photon is an event. ``batched``: the failed attempts before a success are drawn from `HeraldingLaw`, and
 only the success is an event, at the time it would have had; a protocol that ends before takes it away. Both have the same law, but for
@@ -68,9 +69,10 @@ class Link:
         ready = max(m.next_excitation for m in (*responder.memories, *other.memories))
         turn = 2 * self.network.delay(self.a, self.b)
         back = self.flight + self.report
-        within, anew = max(self.period, back + turn), max(self.period, back + between + turn)
+        answer = turn // 2
+        within, anew = max(self.period + answer, back + turn), max(self.period + answer, back + between + turn)
         trials = self.law.failures(self.generator)
-        emitted = max(begin + turn, ready)
+        emitted = max(begin + turn, ready + answer)
         emitted += (trials.one_round + trials.two_rounds) * anew
         emitted += (trials.two_rounds + self.law.rounds - 1) * within
         attempts = trials.one_round + trials.two_rounds + 1
@@ -192,9 +194,8 @@ class Generation(Protocol):
             ready, round_, genuine = rest
             self._round = round_
             name, number = self.others[0]
-            earliest = max(
-                timeline.now + self.node.network.delay(self.node.name, name), ready, self.memories[0].next_excitation
-            )
+            ready = max(timeline.now, ready, self.memories[0].next_excitation)
+            earliest = ready + self.node.network.delay(self.node.name, name)
             emission = self.link.window(earliest)
             window = Window(((name, number), (self.node.name, self.number)), emission, round_, genuine)
             timeline.at(emission + self.link.flight, self.link.judge, window, priority=1)

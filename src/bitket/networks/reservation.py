@@ -134,12 +134,12 @@ def path_rules(router: Router, reservation: Reservation, memories: Sequence[Memo
         left = path[k - 1]
         router.wait(Generation(router, chosen[0], router.network.link(left, name), asks=False), ("generate", left))
 
-    # -- purification: the router on the left asks
+    # -- purification: the router on the right asks
     def low(x: Memory) -> bool:
         return x.state is ENTANGLED and x.fidelity < target
 
     def two_low(x: Memory) -> Sequence[Memory]:
-        if not low(x) or place[x.partner] < k:
+        if not low(x) or place[x.partner] > k:
             return ()
         for other in ready(memories, x.partner):
             if other is not x and abs(other.fidelity - x.fidelity) < 1e-9 and low(other):
@@ -183,7 +183,7 @@ def path_rules(router: Router, reservation: Reservation, memories: Sequence[Memo
     rules = [
         Rule(0, ENTANGLED, done, lambda chosen: router.deliver(reservation, chosen[0]), reservation),
         Rule(1, ENTANGLED, two_low, ask_purification, reservation),
-        Rule(1, ENTANGLED, lambda x: (x,) if low(x) and place[x.partner] < k else (), wait_purification, reservation),
+        Rule(1, ENTANGLED, lambda x: (x,) if low(x) and place[x.partner] > k else (), wait_purification, reservation),
         Rule(2, ENTANGLED, both_sides, ask_swap, reservation),
         Rule(2, ENTANGLED, end_of_swap, wait_swap, reservation),
     ]
