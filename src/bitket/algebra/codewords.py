@@ -92,8 +92,8 @@ def meet_in_the_middle(syndromes: Words, labels: Words, most: int) -> tuple[int,
 
     A word of weight 2 t or 2 t + 1 is a sum of t columns and one of t or t + 1 with the same syndrome: the sums of t columns, t = most // 2
     at last, are held in a table, each syndrome once, and all others are looked up in it. Returns the weight and the columns, or
-    ``most + 1`` and none. C(columns, t) entries of 21 to 43 bytes; they must fit, and columns^ceil(most / 2) below 2^64. Source: Stern 1989 and Dumer 1989 (Problems of Information
-    Transmission 25), who halve the words that they look for.
+    ``most + 1`` and none. C(columns, t) entries of 21 to 43 bytes; they must fit, and columns^ceil(most / 2) below 2^64.
+    Source: Stern 1989; Dumer 1989 (Problems of Information Transmission 25), who halve the words that they look for.
     """
     if len(syndromes) ** max(1, (most + 1) // 2) >= 1 << 64:
         raise ValueError(
@@ -101,7 +101,8 @@ def meet_in_the_middle(syndromes: Words, labels: Words, most: int) -> tuple[int,
         )
     if _codewords is not None:
         return _codewords.meet_in_the_middle(np.ascontiguousarray(syndromes), np.ascontiguousarray(labels), most)
-    return _meet_twin(*([int.from_bytes(v.tobytes(), "little") for v in words] for words in (syndromes, labels)), most)
+    numbers = [[int.from_bytes(v.tobytes(), "little") for v in words] for words in (syndromes, labels)]
+    return _meet_twin(numbers[0], numbers[1], most)
 
 
 def tanner_step(
