@@ -113,6 +113,8 @@ def least_word(
         Words to look at before an exact way is given up; about a second for each 10^9 of enumeration.
     trials
         Random eliminations where no exact way is cheap at once; fewer where they would take much longer than the budget.
+    checks
+        What ``clusters`` and ``meet in the middle`` search; the second holds at most 5e7 sums of columns, 1.1 GiB.
 
     Raises
     ------

@@ -9,7 +9,7 @@ Sources: Edmonds 1971, Matroids and the greedy algorithm; Lee and Brickell 1988 
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,15 @@ from bitket.quantum.codes.code import ClassicalCode, CssCode, independent
 __all__ = ["lightest_checks"]
 
 _LISTED = 20  # rank up to which all words are listed
-Code = TypeVar("Code", ClassicalCode, CssCode)
 
 
-def lightest_checks(code: Code, trials: int = 50, budget: int = 20_000_000_000, seed: int = 0) -> Code:
+@overload
+def lightest_checks(code: ClassicalCode, trials: int = ..., budget: int = ..., seed: int = ...) -> ClassicalCode: ...
+@overload
+def lightest_checks(code: CssCode, trials: int = ..., budget: int = ..., seed: int = ...) -> CssCode: ...
+def lightest_checks(
+    code: ClassicalCode | CssCode, trials: int = 50, budget: int = 20_000_000_000, seed: int = 0
+) -> ClassicalCode | CssCode:
     """The same code with independent checks of the least total weight found; never heavier than the lightest of those given.
 
     Parameters
@@ -40,7 +45,8 @@ def lightest_checks(code: Code, trials: int = 50, budget: int = 20_000_000_000, 
         raise InvalidInput(f"lightest checks with {trials} trials, a budget of {budget} words: both must be at least 1")
     rng = np.random.default_rng(seed)
     if isinstance(code, CssCode):
-        return CssCode(*(_lightest(m, trials, budget, rng) for m in (code.x, code.z)), code.name)
+        x, z = (_lightest(m, trials, budget, rng) for m in (code.x, code.z))
+        return CssCode(x, z, code.name)
     return ClassicalCode(_lightest(code.matrix, trials, budget, rng), code.name)
 
 
