@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks._timing import interleaved, seconds
-from bitket.algebra import codewords
+from bitket.algebra import BitMatrix, codewords
+from bitket.errors import InvalidInput
 from bitket.quantum.codes import (
     BIVARIATE_BICYCLES,
     ClassicalCode,
+    CssCode,
     TannerEnv,
     bivariate_bicycle,
     dense_code,
@@ -71,6 +73,36 @@ def quantum_distances(quick: bool) -> list[dict[str, Any]]:
     return rows
 
 
+def exact_ways() -> list[dict[str, Any]]:
+    """High rates, dense checks: each way alone, beside the one that is taken."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (30, 100), dtype=np.uint8)
+    kernel = BitMatrix.from_dense(x).kernel().to_dense()
+    dense = CssCode(x, rng.integers(0, 2, (30, len(kernel)), dtype=np.uint8) @ kernel % 2)
+    rows = []
+    for what, code in (
+        ("BCH [127, 106, 7]", named_code("bch-7-3")),
+        ("BCH [127, 99, 9]", named_code("bch-7-4")),
+        ("quadratic residue [71, 36, 11]", named_code("quadratic_residue-71")),
+        ("random CSS, dense checks, [[100, 40]]", dense),
+        ("bivariate bicycle [[72, 12, 6]]", bivariate_bicycle(*BIVARIATE_BICYCLES["[[72,12,6]]"])),
+    ):
+        times = {}
+        for way in ("auto", "brouwer-zimmermann", "clusters", "meet in the middle"):
+            begin = time.perf_counter()
+            try:
+                found = code.distance(method=way)
+            except InvalidInput as error:
+                rows.append({"what": what, "who": way, "note": str(error)})
+                continue
+            times[way] = time.perf_counter() - begin
+            rows.append(
+                {"what": what, "who": way, "d": str(found), "by": found.method, "ms": 1e3 * times[way],
+                 "times auto": times[way] / times["auto"]}
+            )  # fmt: skip
+    return rows
+
+
 def environment(steps: int) -> list[dict[str, Any]]:
     code = dense_code(16, 4, 7, np.random.default_rng(0))
     env = TannerEnv(code)
@@ -87,4 +119,5 @@ def environment(steps: int) -> list[dict[str, Any]]:
 
 def run(quick: bool) -> list[dict[str, Any]]:
     runs = 3 if quick else 11
-    return enumeration(runs) + beside_ldpc(runs) + quantum_distances(quick) + environment(2_000 if quick else 20_000)
+    distances = quantum_distances(quick) + ([] if quick else exact_ways())
+    return enumeration(runs) + beside_ldpc(runs) + distances + environment(2_000 if quick else 20_000)

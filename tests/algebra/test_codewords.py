@@ -89,6 +89,33 @@ def test_connected_words_of_sparse_kernels(use, native):
 
 
 @TWIN
+def test_meet_in_the_middle(use, native):
+    use(native)
+    rng = np.random.default_rng(6)
+    for trial in range(120):
+        n = int(rng.integers(3, 14))
+        H = rng.integers(0, 2, (int(rng.integers(1, n)), n))
+        if trial % 3 == 0:  # more checks than a word has bits
+            H = rng.integers(0, 2, (int(rng.integers(65, 140)), len(H))) @ H % 2
+        L = rng.integers(0, 2, (70, n), dtype=np.uint8) * (rng.random((70, 1)) < 0.02)
+        words = np.array(list(itertools.product((0, 1), repeat=n)))
+        good = ~(words @ H.T % 2).any(axis=1) & (words @ L.T % 2).any(axis=1)
+        least = words[good].sum(axis=1).min() if good.any() else n + 1
+        syndromes, labels = (BitMatrix.from_dense(matrix.T.astype(np.uint8)).words for matrix in (H, L))
+        weight, columns = codewords.meet_in_the_middle(syndromes, labels, n)
+        assert weight == least, trial
+        assert len(columns) == (weight if good.any() else 0)
+        if columns:
+            x = np.zeros(n, int)
+            x[columns] = 1
+            assert not (H @ x % 2).any()
+            assert (L @ x % 2).any()
+            assert codewords.meet_in_the_middle(syndromes, labels, int(least) - 1) == (least, [])
+    with pytest.raises(ValueError, match="below 2"):
+        codewords.meet_in_the_middle(np.zeros((1000, 1), np.uint64), np.zeros((1000, 1), np.uint64), 13)
+
+
+@TWIN
 def test_rank_distance_and_mask(use, native):
     use(native)
     rng = np.random.default_rng(7)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from bitket.quantum.codes import colour_code, dense_code, named_code, read_code, write_code
+from bitket.quantum.codes import colour_code, dense_code, named_code, read_code, surface_code, write_code
 
 
 @pytest.fixture
@@ -14,6 +14,9 @@ def folder(tmp_path):
     write_code(tmp_path / "steane.npz", colour_code(3))
     write_code(tmp_path / "heavy.npz", dense_code(8, 2, 5, np.random.default_rng(0)))
     np.savez(tmp_path / "eights.npz", hx=np.ones((1, 8), int), hz=np.ones((1, 8), int))
+    surface = surface_code(5)
+    summed = [np.bitwise_xor.accumulate(checks) for checks in (surface.x_checks, surface.z_checks)]
+    np.savez(tmp_path / "summed.npz", hx=summed[0], hz=summed[1])
     np.savez(tmp_path / "clash.npz", hx=[[1, 1, 0]], hz=[[0, 1, 1]])
     np.savez(tmp_path / "empty.npz", h=[[1, 1], [0, 0]])
     np.savez(tmp_path / "two.npz", h=[[1, 2]])
@@ -34,9 +37,9 @@ def test_info_and_product(bitket, folder):
     assert read_code(folder / "hgp.npz").k == 16
 
 
-@pytest.mark.parametrize("method", ["annealing", "classical", "hastings"])
+@pytest.mark.parametrize("method", ["annealing", "classical", "generators", "hastings"])
 def test_reduce(bitket, folder, method):
-    name, k = ("eights.npz", 6) if method == "hastings" else ("heavy.npz", 4)
+    name, k = {"hastings": ("eights.npz", 6), "generators": ("summed.npz", 1)}.get(method, ("heavy.npz", 4))
     args = ("codes", "reduce", folder / name, "--weight", 6, "--method", method, "-o", folder / "light.npz", "--json")
     status, text, err = bitket(*args)
     assert status == 0, err
@@ -47,6 +50,9 @@ def test_reduce(bitket, folder, method):
     if method == "annealing":
         assert out["n"] == 100
         assert out["exact"]
+    if method == "generators":
+        assert (out["n"], out["d"], out["exact"]) == (41, 5, True)
+        assert out["generators"]["check_weight"] == out["check_weight"] == 4
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,11 @@ def product(
 
 
 def reduce(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Classical check matrix, or a CSS code for hastings.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Classical check matrix, or a CSS code for generators and hastings.")
+    ],
     weight: Annotated[int, typer.Option(help="Greatest weight of a check of the quantum code.")] = 6,
-    method: Annotated[str, typer.Option(help="ppo, annealing, classical or hastings.")] = "annealing",
+    method: Annotated[str, typer.Option(help="ppo, annealing, classical, generators or hastings.")] = "annealing",
     distance: Annotated[
         int | None, typer.Option(min=1, help="Distance to reach; without it that of the input.")
     ] = None,
@@ -83,8 +85,8 @@ def reduce(
     from bitket.runs.progress import Bars
 
     code = read_code(file)
-    if seed_out is not None and method == "hastings":
-        raise InvalidInput("--seed-out: the method hastings finds no classical factor")
+    if seed_out is not None and method in ("generators", "hastings"):
+        raise InvalidInput(f"--seed-out: the method {method} finds no classical factor")
     for path in (out, seed_out):
         if path is not None and path.suffix not in (".npz", ".alist", ".mtx", ".stim"):
             raise InvalidInput(f"{path}: a name that ends in .npz, .alist, .mtx or .stim is needed")
@@ -110,6 +112,9 @@ def reduce(
         "evaluations": found.evaluations,
         **found.certificate.to_dict(),
     }
+    if found.generators is not None:
+        weights = found.generators
+        described["generators"] = {"check_weight": weights.check, "qubit_degree": weights.bit}
     described |= _written(out, found.code)
     if seed_out is not None:
         described |= {"seed_written": _written(seed_out, found.seed)["written"]}
@@ -162,5 +167,10 @@ def _print(out: dict[str, Any], as_json: bool) -> None:
     screen.print(f"greatest check weight {out['check_weight']}, greatest degree of a bit {out['qubit_degree']}")
     if out.get("evaluations"):
         screen.print(f"found in {out['evaluations']} evaluations by {out['search']}")
+    if out.get("search") == "hastings":
+        weights = out["generators"]
+        screen.print(
+            f"from checks of weight {weights['check_weight']}, degree {weights['qubit_degree']}, on the qubits given"
+        )
     for name in (*out.get("written", ()), *out.get("seed_written", ())):
         screen.print(f"written: {name}", markup=False)

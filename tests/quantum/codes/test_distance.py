@@ -45,6 +45,12 @@ def random_css(rng, n):
             return hx, hz
 
 
+def dense_css(rng, n, r):
+    hx = rng.integers(0, 2, (r, n), dtype=np.uint8)
+    kernel = BitMatrix.from_dense(hx).kernel().to_dense()
+    return hx, rng.integers(0, 2, (r, len(kernel)), dtype=np.uint8) @ kernel % 2
+
+
 def test_classical_distances_are_those_of_brute_force():
     rng, done = np.random.default_rng(0), 0
     tables = {n: words(n) for n in range(4, 16)}
@@ -58,7 +64,7 @@ def test_classical_distances_are_those_of_brute_force():
         kernel = table[~(table @ H.T % 2).any(axis=1)]
         assert len(kernel) == 1 << code.k
         least = kernel[1:].sum(axis=1).min()
-        for method in ("auto", "enumeration", "brouwer-zimmermann", "clusters"):
+        for method in ("auto", "enumeration", "brouwer-zimmermann", "clusters", "meet in the middle"):
             found = code.distance(method=method)
             assert found.value == least, (method, done)
             assert found.exact
@@ -84,7 +90,7 @@ def test_css_distances_are_those_of_brute_force():
             least.append(min(w.sum() for w in kernel if tuple(w) not in span))
         assert code.distance_at_least(min(least))
         assert not code.distance_at_least(min(least) + 1)
-        for method in ("enumeration", "brouwer-zimmermann", "clusters"):
+        for method in ("enumeration", "brouwer-zimmermann", "clusters", "meet in the middle"):
             x, z = code.distance_x(method=method), code.distance_z(method=method)
             assert [x.value, z.value] == least, (method, trial)
             assert code.is_logical(x.witness)
@@ -111,9 +117,14 @@ def test_stabiliser_distances_are_those_of_brute_force():
         swapped = np.concatenate([H[:, n:], H[:, :n]], axis=1)
         span = {tuple(c @ H % 2) for c in words(len(H)).astype(int)}
         least = min((w[:n] | w[n:]).sum() for w in table if not (swapped @ w % 2).any() and tuple(w) not in span)
-        found = code.distance()
-        assert found.value == least
-        assert (found.witness[0] | found.witness[1]).sum() == least
+        for method in ("auto", "brouwer-zimmermann", "clusters", "meet in the middle"):
+            found = code.distance(method=method)
+            assert found.exact
+            assert found.value == least, method
+            x, z = found.witness
+            assert (x | z).sum() == least
+            assert not (swapped @ np.concatenate([x, z]) % 2).any()
+            assert (*x, *z) not in span
 
 
 def test_hypergraph_products_commute_and_count():
@@ -169,6 +180,25 @@ def test_published_parameters(code, parameters):
     assert (n, k, d.value, d.exact) == (*parameters, True)
 
 
+def test_ways_agree_where_words_are_many():
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        n, r = int(rng.integers(40, 61)), int(rng.integers(14, 20))
+        code = CssCode(*dense_css(rng, n, r))
+        found = {way: code.distance(method=way) for way in ("brouwer-zimmermann", "clusters", "meet in the middle")}
+        assert len({d.value for d in found.values()}) == 1
+        for d in found.values():
+            assert d.exact
+            assert code.is_logical(d.witness)
+            assert d.witness.sum() == d.value
+    for name, least in (("bch-7-2", 5), ("bch-7-3", 7), ("bch-6-4", 9)):
+        code = named_code(name)
+        met = code.distance(method="meet in the middle")
+        assert (met.value, met.exact) == (least, True)
+        assert not (code.checks @ met.witness % 2).any()
+    assert named_code("bch-8-3").distance().method == "meet in the middle"  # 3e6 sums of columns, not 2e11 of rows
+
+
 def test_golay_product():
     code = hypergraph_product(named_code("golay"))
     assert (code.n, code.k, code.distance().value) == (650, 144, 7)
@@ -217,6 +247,7 @@ def test_seeds():
         (lambda: ClassicalCode([[1, 0], [0, 1]]).distance(), "k = 0"),
         (lambda: named_code("golay").distance(method="guess"), "there are"),
         (lambda: named_code("quadratic_residue-71").distance(method="enumeration", budget=1000), "budget"),
+        (lambda: named_code("bch-8-9").distance(method="meet in the middle"), "at most 50000000 are allowed"),
         (lambda: named_code("hammering-3"), "there are"),
         (lambda: named_code("quadratic_residue-11"), "1 or 7 modulo 8"),
         (lambda: colour_code(4), "odd"),

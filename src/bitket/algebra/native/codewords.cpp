@@ -15,6 +15,8 @@
 #include <optional>
 #include <vector>
 
+#include "meet.hpp"
+
 namespace nb = nanobind;
 using Word = uint64_t;
 using Rows = nb::ndarray<const Word, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -328,6 +330,19 @@ nb::tuple clusters(const std::vector<std::vector<int>>& checks, const std::vecto
   return nb::make_tuple(weight, word, s.nodes <= budget);
 }
 
+// Least number of columns, at most `most`, whose syndromes cancel and whose labels do not, and these columns.
+nb::tuple meet_in_the_middle(Rows syndromes, Rows labels, int most) {
+  int weight = 0;
+  std::vector<int> word;
+  {
+    nb::gil_scoped_release free;
+    meet::Search search(syndromes.data(), labels.data(), syndromes.shape(0), syndromes.shape(1), labels.shape(1));
+    weight = search.run(most);
+    word = search.word;
+  }
+  return nb::make_tuple(weight, word);
+}
+
 // All sums of a few words.
 std::vector<Word> sums(const Word* words, int k) {
   std::vector<Word> table(size_t(1) << k, 0);
@@ -420,6 +435,7 @@ NB_MODULE(_codewords, m) {
   m.def("information_sets", &information_sets, nb::arg("rows"), nb::arg("labels"), nb::arg("columns"), nb::arg("trials"),
         nb::arg("seed"), nb::arg("bound"));
   m.def("clusters", &clusters, nb::arg("checks"), nb::arg("columns"), nb::arg("labels"), nb::arg("bound"), nb::arg("budget"));
+  m.def("meet_in_the_middle", &meet_in_the_middle, nb::arg("syndromes"), nb::arg("labels"), nb::arg("most"));
   m.def("tanner", &tanner, nb::arg("matrix"), nb::arg("columns"), nb::arg("keeps"),
         nb::arg("after").none());
 }

@@ -14,10 +14,11 @@ from bitket.quantum.codes.families import (
     toric_code,
 )
 from bitket.quantum.codes.files import read_code, write_code
+from bitket.quantum.codes.generators import lightest_checks
 from bitket.quantum.codes.hastings import hastings_reduction
 from bitket.quantum.codes.memory import LogicalErrors, logical_error_rate, memory_circuit
 from bitket.quantum.codes.reduce import Certificate, Reduced, certify, reduce_weight
-from bitket.quantum.codes.seeds import dense_code, lightest_checks, named_code
+from bitket.quantum.codes.seeds import dense_code, named_code
 from bitket.quantum.codes.splitting import classical_reduction
 
 __all__ = [

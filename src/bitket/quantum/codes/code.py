@@ -26,7 +26,7 @@ from scipy.sparse import csr_array, issparse, sparray, spmatrix
 from bitket.algebra import BitMatrix
 from bitket.algebra.codewords import clusters
 from bitket.errors import InvalidInput
-from bitket.quantum.codes.distance import Distance, Sparse, least_word
+from bitket.quantum.codes.distance import Checks, Distance, least_word
 
 __all__ = ["ClassicalCode", "CssCode", "StabiliserCode", "Weights"]
 
@@ -148,8 +148,8 @@ class ClassicalCode:
 
     def distance(self, **options: Any) -> Distance:
         """The least weight of a word that is not 0; options as in `bitket.quantum.codes.distance.least_word`."""
-        sparse = Sparse(self.checks, _systematic_labels(self.matrix))
-        return least_word(BitMatrix.zeros(0, self.n), self.generator, sparse=sparse, **options)
+        checks = Checks(self.checks, _systematic_labels(self.matrix))
+        return least_word(BitMatrix.zeros(0, self.n), self.generator, checks=checks, **options)
 
     def parameters(self, **options: Any) -> tuple[int, int, Distance | None]:
         """n, k, d; no distance where k = 0."""
@@ -247,14 +247,14 @@ class CssCode:
     def distance_x(self, **options: Any) -> Distance:
         """Least weight of an X operator that acts on the logical qubits without being detected."""
         found = least_word(
-            independent(self.x), self.logical_x, sparse=Sparse(self.z_checks, self.logical_z.T.words), **options
+            independent(self.x), self.logical_x, checks=Checks(self.z_checks, self.logical_z.T.words), **options
         )
         return _of_type(found, 0)
 
     def distance_z(self, **options: Any) -> Distance:
         """As `distance_x`, of Z operators."""
         found = least_word(
-            independent(self.z), self.logical_z, sparse=Sparse(self.x_checks, self.logical_x.T.words), **options
+            independent(self.z), self.logical_z, checks=Checks(self.x_checks, self.logical_x.T.words), **options
         )
         return _of_type(found, 1)
 
@@ -367,7 +367,13 @@ class StabiliserCode:
 
         A qubit becomes the three bits x, z, x + z: two of them are 1 unless the operator is the identity there.
         """
-        found = least_word(_tripled(independent(self.matrix)), _tripled(self.logical), **options)
+        # Columns: X, Z and Y of each qubit, by the generators that see them and by the logical operators that do.
+        syndromes, labels = (_tripled(_swapped(m)) for m in (self.matrix, self.logical))
+        one = np.eye(self.n, dtype=np.uint8)
+        zero = np.zeros_like(one)
+        words = np.block([[one, zero, one], [zero, one, one], [one, one, zero]])
+        checks = Checks(syndromes.to_dense(), labels.T.words, words)
+        found = least_word(_tripled(independent(self.matrix)), _tripled(self.logical), checks=checks, **options)
         witness = found.witness.reshape(3, self.n)[:2]
         return Distance(found.value // 2, found.exact, found.method, witness, found.trials, found.hits)
 

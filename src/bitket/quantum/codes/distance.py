@@ -7,6 +7,7 @@ the whole span is ker H_Z. Ways, each exact but the last:
 - ``brouwer-zimmermann``: generator matrices systematic on disjoint column sets of ranks r_j; after all sums of at most w rows of each, an
   unseen word weighs at least  sum_j max(0, w + 1 - (K - r_j));
 - ``clusters``: connected words of a sparse check matrix, lightest first;
+- ``meet in the middle``: sums of half as many columns of any check matrix, C(n, (d - 1) / 2) of them in memory: for high rates and small d;
 - ``information sets``: random eliminations; an upper bound, with its trials.
 
 Sources: Zimmermann 1996; Betten and others 2006, Error-Correcting Linear Codes, section 1.8; and those in `bitket.algebra.codewords`.
@@ -22,14 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitket.algebra import BitMatrix
-from bitket.algebra.codewords import clusters, combinations, enumerate_span, information_sets
+from bitket.algebra.codewords import clusters, combinations, enumerate_span, information_sets, meet_in_the_middle
 from bitket.errors import InvalidInput
 
 __all__ = ["Distance", "Method"]
 
-Method = Literal["auto", "enumeration", "brouwer-zimmermann", "clusters", "information sets"]
+Method = Literal["auto", "enumeration", "brouwer-zimmermann", "clusters", "meet in the middle", "information sets"]
 Words = NDArray[np.uint64]
 _Plan = tuple[list[tuple[Words, Words, int]], int, float]
+_ENTRIES = 50_000_000  # sums that meeting in the middle may hold: 1.1 GiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +64,35 @@ class Distance:
 
 
 @dataclass(frozen=True, eq=False)
-class Sparse:
-    """A check matrix ``[checks, n]`` whose kernel is the whole span, and for each column the label that it adds, ``[n, words]``."""
+class Checks:
+    """A check matrix whose kernel is the whole span.
 
-    checks: NDArray[np.uint8]
+    Attributes
+    ----------
+    matrix
+        ``[checks, columns]``.
+    labels
+        For each column the label that it adds, packed, ``[columns, words]``.
+    words
+        For each column the bits of the word that it adds, ``[columns, n]``, as many of each; None: its own.
+    """
+
+    matrix: NDArray[np.uint8]
     labels: Words
+    words: NDArray[np.uint8] | None = None
+
+    @property
+    def weight(self) -> int:
+        """Of a column in the word."""
+        return 1 if self.words is None else int(self.words[0].sum())
+
+    def word(self, columns: list[int]) -> NDArray[np.uint8]:
+        """Their sum."""
+        if self.words is not None:
+            return np.bitwise_xor.reduce(self.words[columns], axis=0)
+        word = np.zeros(self.matrix.shape[1], np.uint8)
+        word[columns] = 1
+        return word
 
 
 def least_word(
@@ -77,7 +103,7 @@ def least_word(
     budget: int = 2_000_000_000,
     trials: int = 2_000,
     seed: int = 0,
-    sparse: Sparse | None = None,
+    checks: Checks | None = None,
 ) -> Distance:
     """The lightest word of span(gauge, logical) outside span(gauge); the rows of both together must be independent.
 
@@ -87,6 +113,8 @@ def least_word(
         Words to look at before an exact way is given up; about a second for each 10^9 of enumeration.
     trials
         Random eliminations where no exact way is cheap at once; fewer where they would take much longer than the budget.
+    checks
+        What ``clusters`` and ``meet in the middle`` search; the second holds at most 5e7 sums of columns, 1.1 GiB.
 
     Raises
     ------
@@ -121,27 +149,58 @@ def least_word(
     # Systematic matrices of large codes take longer than they help: their cost is never within a budget.
     none: _Plan = ([], 0, float("inf"))
     sets, terms, cost = _plan(rows, labels, weight) if K <= 1000 else none
-    cheap = method == "auto" and cost <= min(budget, 100_000_000)
     if method == "brouwer-zimmermann" and cost > budget:
         raise InvalidInput(f"distance by brouwer-zimmermann looks at {cost:.2g} words: the budget is {budget}")
-    if method == "clusters" and sparse is None:
-        raise InvalidInput("distance by clusters: the code has no check matrix of its own kind")
-    if sparse is not None and (method == "clusters" or (method == "auto" and not cheap)):
-        lightest, columns, complete = clusters(sparse.checks, sparse.labels, weight, max(1, budget // 50))
-        if columns:
-            witness = np.zeros(n, np.uint8)
-            witness[columns] = 1
-            return Distance(lightest, True, "clusters", witness)
-        if complete:
-            return _proven(bound, "clusters")
-        if method == "clusters":
-            raise InvalidInput(f"distance by clusters: the budget of {budget} words (a node counts as 50) was spent")
+    if method in ("clusters", "meet in the middle") and checks is None:
+        raise InvalidInput(f"distance by {method}: the code has no check matrix of its own kind")
+    meets = float("inf")
+    if checks is not None:
+        upper = weight // checks.weight  # in columns
+        held, meets = _middle(len(checks.labels), upper)
+        if method == "meet in the middle" and (held > _ENTRIES or meets > budget):
+            raise InvalidInput(
+                f"distance by meet in the middle holds {held:.2g} sums, at most {_ENTRIES} are allowed, "
+                f"and takes as long as {meets:.2g} words: the budget is {budget}"
+            )
+        meets = meets if held <= _ENTRIES else float("inf")
+        other = min(cost, meets, budget)
+        if method == "clusters" or (method == "auto" and other > 100_000_000):
+            # How long it takes is not known ahead: as long as the other way would at most.
+            nodes = int(other if method == "auto" else budget) // 50
+            _, columns, complete = clusters(checks.matrix, checks.labels, upper, max(1, nodes))
+            if columns or complete:
+                return _columns(bound, checks, columns, "clusters")
+            if method == "clusters":
+                raise InvalidInput(
+                    f"distance by clusters: the budget of {budget} words (a node counts as 50) was spent"
+                )
+        if method == "meet in the middle" or (method == "auto" and meets <= min(cost, budget)):
+            syndromes = BitMatrix.from_dense(checks.matrix.T).words
+            _, columns = meet_in_the_middle(syndromes, checks.labels, upper - 1)
+            return _columns(bound, checks, columns, "meet in the middle")
     if method == "brouwer-zimmermann" or cost <= budget:
         return _brouwer_zimmermann(bound, sets, terms, n)
     if K <= 62 and budget >= 1 << K:
         weight, word = enumerate_span(rows.words, len(gauge), weight)
         return found(weight, word, True, "enumeration") if word is not None else _proven(bound, "enumeration")
     return bound
+
+
+def _columns(bound: Distance, checks: Checks, columns: list[int], way: str) -> Distance:
+    """The sum of columns as a distance, or the bound where nothing lighter was met."""
+    if not columns:
+        return _proven(bound, way)
+    word = checks.word(columns)
+    return Distance(int(word.sum()), True, way, word)
+
+
+def _middle(columns: int, upper: int) -> tuple[float, float]:
+    """Sums to hold and words that could be enumerated meanwhile, to meet all lighter than ``upper``: a sum held costs 25, looked up 8."""
+    if upper > 1 and columns ** (upper // 2) >= 1 << 64:
+        return float("inf"), float("inf")
+    held = [comb(columns, weight // 2) for weight in range(2, upper, 2)]
+    sought = [comb(columns, weight // 2 + 1) for weight in range(1, upper, 2)]
+    return max(held, default=1), 25 * sum(held) + 8 * sum(sought)
 
 
 def _identity(size: int) -> Words:

@@ -14,6 +14,7 @@ from bitket.quantum.codes.code import ClassicalCode, CssCode, Weights
 from bitket.quantum.codes.distance import Distance
 from bitket.quantum.codes.environment import TannerEnv, degree_targets
 from bitket.quantum.codes.families import HypergraphProduct, hypergraph_product
+from bitket.quantum.codes.generators import lightest_checks
 from bitket.quantum.codes.hastings import hastings_reduction
 from bitket.quantum.codes.splitting import classical_reduction
 
@@ -24,7 +25,7 @@ LARGEST = 20_000
 
 __all__ = ["Certificate", "Reduced", "Search", "WeightMethod", "certify", "reduce_weight"]
 
-WeightMethod = Literal["ppo", "annealing", "classical", "hastings"]
+WeightMethod = Literal["ppo", "annealing", "classical", "generators", "hastings"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class Reduced:
         Distances that the search measured.
     history
         One entry for each better code met on the way: evaluations, distance, potential.
+    generators
+        Weights of the checks of the input's own qubits that ``hastings`` began with, and that ``generators`` gives; else None.
     """
 
     code: CssCode
@@ -97,6 +100,7 @@ class Reduced:
     certificate: Certificate
     evaluations: int
     history: list[dict[str, float]] = field(default_factory=list)
+    generators: Weights | None = None
 
 
 class Search:
@@ -215,7 +219,8 @@ def reduce_weight(
     ----------
     code
         Classical for ``ppo``, ``annealing`` and ``classical``: its product with itself is wanted, and searched through the factor; so is
-        a product of a code with itself. ``hastings`` takes any CSS code, or the product of a classical one.
+        a product of a code with itself. ``generators`` and ``hastings`` take any CSS code, or the product of a classical one: the
+        first looks for lighter checks of the same qubits (`lightest_checks`), the second begins with them where the target is not met.
     distance
         Of the seed, for searches; None: as it is.
     budget
@@ -234,12 +239,15 @@ def reduce_weight(
         raise InvalidInput(f"method '{method}': there are {', '.join(get_args(WeightMethod))}")
     if code.k == 0:
         raise InvalidInput("weight reduction of a code with k = 0: it holds nothing; k >= 1 is needed")
-    if method == "hastings":
+    if method in ("generators", "hastings"):
         css = code if isinstance(code, CssCode) else hypergraph_product(code)
-        result = hastings_reduction(css, target)
-        _reached(result, target, "hastings")
+        result = _lighter(css, target, seed)
+        generators = result.weights
+        if method == "hastings":
+            result = hastings_reduction(result, target)
+        _reached(result, target, method)
         measured = certify(result, budget=200_000_000, trials=200)
-        return Reduced(result, None, _kept(css, result, measured), 0)
+        return Reduced(result, None, _kept(css, result, measured), 0, generators=generators)
     if isinstance(code, HypergraphProduct) and np.array_equal(code.first.checks, code.second.checks):
         code = code.first
     if isinstance(code, CssCode):
@@ -277,6 +285,15 @@ def reduce_weight(
     product = hypergraph_product(found)
     _reached(product, target, method)
     return Reduced(product, found, certify(product), done, history)
+
+
+def _lighter(code: CssCode, target: int, seed: int) -> CssCode:
+    """Generators of less total weight, where the target is not met and there are such."""
+    if max(code.weights.check, code.weights.bit) <= target:
+        return code
+    found = lightest_checks(code, seed=seed)
+    ones = [int(c.sparse_x.sum() + c.sparse_z.sum()) for c in (found, code)]
+    return found if ones[0] < ones[1] else code
 
 
 def _kept(code: CssCode, result: CssCode, found: Certificate) -> Certificate:

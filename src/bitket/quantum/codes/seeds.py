@@ -10,7 +10,7 @@ import itertools
 import re
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from bitket.algebra import BitMatrix
 from bitket.algebra.codewords import enumerate_span
@@ -25,7 +25,6 @@ __all__ = [
     "from_generator",
     "golay",
     "hamming",
-    "lightest_checks",
     "named_code",
     "quadratic_residue",
     "reed_muller",
@@ -177,30 +176,6 @@ def dense_code(n: int, k: int, d: int, rng: np.random.Generator, tries: int = 20
             checks = np.concatenate([A.T, np.eye(n - k, dtype=np.uint8)], axis=1)
             return ClassicalCode(checks, f"dense {n}, {k}, {d}")
     raise InvalidInput(f"no [{n}, {k}, {d}] code among {tries} random ones; a smaller distance is needed")
-
-
-def lightest_checks(code: ClassicalCode) -> ClassicalCode:
-    """The same code with independent checks of least total weight (greedy over all dual words, optimal as in a matroid); rank at most 20.
-
-    Raises
-    ------
-    InvalidInput
-        More than 20 independent checks.
-    """
-    basis = independent(code.matrix)
-    _need(
-        len(basis) <= 20, f"lightest checks among 2^{len(basis)} dual words: at most 20 independent checks are allowed"
-    )
-    words: NDArray[np.uint64] = np.zeros((1, basis.words.shape[1]), np.uint64)
-    for row in basis.words:
-        words = np.concatenate([words, words ^ row])
-    words = words[1:][np.argsort(np.bitwise_count(words[1:]).sum(axis=1), kind="stable")]
-    chosen = BitMatrix(words[:0], code.n)
-    for start in range(0, len(words), 512):  # in blocks: most bases are complete after the first
-        if len(chosen) == len(basis):
-            break
-        chosen = independent(chosen.above(BitMatrix(words[start : start + 512], code.n)))
-    return ClassicalCode(chosen, code.name)
 
 
 def named_code(text: str) -> ClassicalCode:
