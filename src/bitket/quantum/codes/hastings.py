@@ -27,6 +27,9 @@ from scipy.sparse import csr_array
 from bitket.errors import InvalidInput
 from bitket.quantum.codes.code import CssCode
 
+MOST = 500_000
+"""Qubits that thickening may make: a reduction to 58 000 takes 7 s, to half a million minutes."""
+
 __all__ = ["coning", "copying", "gauging", "hastings_reduction", "thickening"]
 
 Sets = list[set[int]]
@@ -101,12 +104,15 @@ def thickening(code: CssCode, heights: int | None = None) -> CssCode:
         Length of the repetition code; None, or fewer than needed: as many as it takes that Z checks at one height share no qubit.
     """
     x, z, n = _sets(code.sparse_x), _sets(code.sparse_z), code.n
+    users = _users(z, n)
+    _fits(code, max(map(len, users)))
     conflict = nx.Graph()
     conflict.add_nodes_from(range(len(z)))
-    for users in _users(z, n):
-        conflict.add_edges_from(itertools.combinations(users, 2))
+    for checks in users:
+        conflict.add_edges_from(itertools.combinations(checks, 2))
     at = nx.greedy_color(conflict, strategy="DSATUR")
     l = max(max(at.values()) + 1, heights or 2, 2)
+    size = _fits(code, l)
 
     def qubit_at(q: int, height: int) -> int:
         return q * l + height
@@ -125,7 +131,17 @@ def thickening(code: CssCode, heights: int | None = None) -> CssCode:
         for q, users in enumerate(_users(x, n))
         for g in range(l - 1)
     ]
-    return _code(new_x, new_z, n * l + len(x) * (l - 1), code.name)
+    return _code(new_x, new_z, size, code.name)
+
+
+def _fits(code: CssCode, heights: int) -> int:
+    """Qubits after thickening."""
+    size = code.n * heights + code.sparse_x.shape[0] * (heights - 1)
+    if size > MOST:
+        raise InvalidInput(
+            f"thickening {code.n} qubits to {heights} heights makes {size}: {MOST} are the most; begin with lighter checks"
+        )
+    return size
 
 
 def coning(code: CssCode, most: int = 6) -> CssCode:
