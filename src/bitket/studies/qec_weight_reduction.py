@@ -229,13 +229,11 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
         f"Quantum codes with checks of weight {WEIGHT} at most: qubits, and what was computed from the stored matrices",
     )
     if config.episodes:
-        shares = [
-            {
-                "learned on": known,
-                **run.step(f"transfer {known}", partial(_transferred, policy, starts, config.episodes, run.seed)),
-            }
-            for known, policy in policies.items()
-        ]
+        shares: list[dict[str, Any]] = []
+        for known, policy in policies.items():
+            acted = run.step(f"transfer {known}", partial(_transferred, policy, starts, config.episodes, run.seed))
+            metrics |= {f"transfer/{known}/{problem}": share for problem, share in acted.items()}
+            shares.append({"learned on": known, **acted})
         run.table(
             "transfer",
             shares,

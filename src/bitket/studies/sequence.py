@@ -325,8 +325,10 @@ def _latencies(config: Config, seed: int) -> dict[str, float]:
         network.run(seconds + 1)
         law = network.link("a", "b").law
         turn = 2 * delay * 1e-3 + 10 / 2e5 + delay * 1e-3 / 2
-        between = max(turn + 2 * delay * 1e-3, 1 / 2000.0)  # the memory is excited no faster
-        within = max(turn, 1 / 2000.0)
+        slow = (
+            1 / 2000.0 + delay * 1e-3
+        )  # the memory is excited no faster, and then the answer to NEGOTIATE has to travel
+        between, within = max(turn + 2 * delay * 1e-3, slow), max(turn, slow)
         p, p1 = law.success, law.first_click
         mean = ((1 - p1) * between + p1 * (between + within)) / p
         spread = mean * (1 - p) ** 0.5  # of a geometric number of attempts
