@@ -291,7 +291,10 @@ def _alive(network):
         ),
         "events": len(network.timeline._queue),
         "pairs": len(network.partner) + len(network._taken) + len(network._waiting),
-        "objects": sum(isinstance(x, (Protocol, Reservation, Memory, Rule, TimeCard, deque)) for x in gc.get_objects()),
+        # By type: isinstance follows weak references, which may be dead.
+        "objects": sum(
+            issubclass(type(x), (Protocol, Reservation, Memory, Rule, TimeCard, deque)) for x in gc.get_objects()
+        ),
         "requests": len(network.requests) + len(network.deliveries) + len(network.samples),
     }
 
