@@ -25,6 +25,7 @@ from bitket.quantum.codes import (
     named_code,
 )
 from bitket.quantum.codes.annealing import random_walk
+from bitket.quantum.codes.reduce import Search
 from bitket.quantum.codes.seeds import extended
 
 
@@ -104,17 +105,24 @@ def exact_ways() -> list[dict[str, Any]]:
 
 
 def environment(steps: int) -> list[dict[str, Any]]:
-    code = dense_code(16, 4, 7, np.random.default_rng(0))
-    env = TannerEnv(code)
-    t = seconds(lambda: random_walk(env, steps, np.random.default_rng(1)), 3)
+    """Steps without and with the distance after every edit, and of an agent that learns from them."""
+    code, rows = dense_code(16, 4, 7, np.random.default_rng(0)), []
+    for look_ahead in (False, True):
+        env = TannerEnv(code, look_ahead=look_ahead)
+        t = seconds(lambda e=env: random_walk(e, steps, np.random.default_rng(1)), 3)
+        rows.append({"who": "random allowed steps, look-ahead" if look_ahead else "random allowed steps", "t": t})
+    search = Search(code, 6, None, 0)
+    t = seconds(search.update, 3)
+    learned = search.settings.steps * len(search.envs)
     return [
         {
-            "what": "environment, n = 16, k = 4, random allowed steps",
-            "who": "bitket",
-            "ms": 1e3 * t,
-            "steps/s": steps / t,
+            "what": "environment, n = 16, k = 4",
+            "who": row["who"],
+            "ms": 1e3 * row["t"],
+            "steps/s": steps / row["t"],
         }
-    ]
+        for row in rows
+    ] + [{"what": "environment, n = 16, k = 4", "who": "an update of PPO", "ms": 1e3 * t, "steps/s": learned / t}]
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
