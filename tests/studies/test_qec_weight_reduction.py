@@ -5,7 +5,16 @@ from bitket.runs import execute
 from bitket.studies import load as load_study
 from bitket.studies import qec_weight_reduction as study
 
-TINY = study.Config(problems=("6-2-3",), evaluations=(9_000,), repeats=2, trials=20, shots=20)
+TINY = study.Config(
+    problems=("6-2-3",),
+    evaluations=(9_000,),
+    far=("9-2-6",),
+    far_evaluations=9_000,
+    repeats=2,
+    trials=20,
+    shots=20,
+    episodes=2,
+)
 
 
 def ran(folder, config=TINY):
@@ -29,6 +38,14 @@ def test_metrics_are_consistent(tiny):
         assert arrays["hx"].shape[1] == 52
         assert max(arrays["hx"].sum(axis=1).max(), arrays["hz"].sum(axis=1).max()) <= 6
         assert not (arrays["hx"].astype(int) @ arrays["hz"].T % 2).any()
+
+
+def test_what_was_learned_goes_on_with_a_longer_seed(tiny):
+    m = tiny[1]["metrics"]
+    assert m["distance/ppo/9-2-6"] == m["product distance/9-2-6"] == 6
+    assert set(m) >= {"transfer/6-2-3/6-2-3", "transfer/6-2-3/9-2-6", "evaluations/ppo/9-2-6"}
+    verdict = next(c for c in tiny[1]["claims"] if c["id"] == "distances_of_tens")
+    assert (verdict["measured"], verdict["verdict"]) == (6, "not reproduced")
 
 
 def test_same_seed_same_metrics(tiny, tmp_path):

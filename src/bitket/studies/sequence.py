@@ -325,9 +325,8 @@ def _latencies(config: Config, seed: int) -> dict[str, float]:
         network.run(seconds + 1)
         law = network.link("a", "b").law
         turn = 2 * delay * 1e-3 + 10 / 2e5 + delay * 1e-3 / 2
-        slow = (
-            1 / 2000.0 + delay * 1e-3
-        )  # the memory is excited no faster, and then the answer to NEGOTIATE has to travel
+        # The memory is excited no faster, and then the answer to NEGOTIATE has to travel.
+        slow = 1 / 2000.0 + delay * 1e-3
         between, within = max(turn + 2 * delay * 1e-3, slow), max(turn, slow)
         p, p1 = law.success, law.first_click
         mean = ((1 - p1) * between + p1 * (between + within)) / p

@@ -163,6 +163,7 @@ def test_hypergraph_products_commute_and_count():
         (named_code("golay"), (23, 12, 7)),
         (named_code("bch-4-2"), (15, 7, 5)),
         (named_code("bch-6-3"), (63, 45, 7)),
+        (named_code("simplex-2"), (3, 2, 2)),
         (named_code("simplex-4"), (15, 4, 8)),
         (named_code("reed_muller-2-5"), (32, 16, 8)),
         (named_code("quadratic_residue-17"), (17, 9, 5)),

@@ -72,7 +72,7 @@ def hamming(r: int = 3) -> ClassicalCode:
 
 def simplex(r: int = 4) -> ClassicalCode:
     """[2^r - 1, r, 2^(r-1)]: the dual of the Hamming code."""
-    _need(r >= 3, f"simplex code of dimension {r}: at least 3 is needed")
+    _need(r >= 2, f"simplex code of dimension {r}: at least 2 is needed")
     return from_generator(hamming(r).checks, f"simplex {r}")
 
 
