@@ -40,6 +40,7 @@ def test_elimination_laws(m, n, r, seed):
     assert form.transform @ A == form.matrix
     assert form.transform.rank() == m
     assert form.rank == A.rank() == A.T.rank() <= min(m, n, r)
+    assert A.pivots() == list(form.pivots)
     dense = form.matrix.to_dense()
     assert list(form.pivots) == sorted(form.pivots)
     assert not dense[form.rank :].any()

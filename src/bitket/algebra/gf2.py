@@ -279,9 +279,13 @@ class BitMatrix:
         return BitMatrix(np.concatenate([self.words, other.words]), self.shape[1])
 
     # -- elimination ------------------------------------------------------------------------------------------------
+    def pivots(self) -> list[int]:
+        """The first columns that span all of them: the leading columns of the echelon form."""
+        return _eliminate(self.words.copy(), self.shape[1], reduced=False)[1]
+
     def rank(self) -> int:
         """Dimension of the row space."""
-        return len(_eliminate(self.words.copy(), self.shape[1], reduced=False)[1])
+        return len(self.pivots())
 
     def echelon(self) -> Echelon:
         """Reduced row echelon form with the transform that leads to it."""

@@ -91,13 +91,13 @@ def _sparse_checks(matrix: ArrayLike | BitMatrix | sparray | spmatrix, what: str
 def outside(span: BitMatrix, inner: BitMatrix) -> BitMatrix:
     """Rows of ``span`` that complete ``inner`` to a basis of both."""
     both = inner.above(span)
-    pivots = np.array(both.T.echelon().pivots, np.int64)
+    pivots = np.array(both.T.pivots(), np.int64)
     return span[pivots[pivots >= len(inner)] - len(inner)]
 
 
 def independent(matrix: BitMatrix) -> BitMatrix:
     """The first rows that span all of them."""
-    return matrix[list(matrix.T.echelon().pivots)] if len(matrix) else matrix
+    return matrix[matrix.T.pivots()] if len(matrix) else matrix
 
 
 class ClassicalCode:
@@ -161,7 +161,7 @@ class ClassicalCode:
 
 def _systematic_labels(matrix: BitMatrix) -> NDArray[np.uint64]:
     """For each column its place among the columns without a pivot, as a bit; a kernel word with label 0 is 0."""
-    others = np.setdiff1d(np.arange(matrix.shape[1]), matrix.echelon().pivots)
+    others = np.setdiff1d(np.arange(matrix.shape[1]), matrix.pivots())
     place = np.zeros((matrix.shape[1], len(others)), np.uint8)
     place[others, np.arange(len(others))] = 1
     return BitMatrix.from_dense(place).words
