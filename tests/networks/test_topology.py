@@ -68,6 +68,13 @@ def test_three_forms_of_one_graph(tmp_path, kind):
     assert isinstance(graph.edges["a", "b"]["length_km"], float)
 
 
+def test_nodes_may_be_names_and_links_have_source_and_target(tmp_path):
+    links = [{"source": "a", "target": "b", "length_km": 2, "loss": 0.2}, {"a": "b", "b": "c", "length_km": 3}]
+    graph = load_topology(written(tmp_path, {"nodes": ["a", "b", {"name": "c", "role": "end"}], "links": links}))
+    assert dict(graph.edges["a", "b"]) == {"length_km": 2.0, "loss": 0.2}
+    assert (sorted(graph), graph.nodes["c"]) == (["a", "b", "c"], {"role": "end"})
+
+
 def zoo(folder, parallel=False, edge_length=None, name="zoo.graphml"):
     graph = nx.MultiGraph() if parallel else nx.Graph()
     graph.add_node("0", label="London", Latitude=51.50853, Longitude=-0.12574)

@@ -19,7 +19,7 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 import networkx as nx
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bitket.errors import InvalidInput, MissingExtra
 
@@ -27,6 +27,7 @@ __all__ = ["PRESETS", "load_topology", "require_connected"]
 
 EARTH_RADIUS_KM = 6371.0088
 
+_FORM = 'nodes are names or {"name": ...}, links {"a": ..., "b": ..., "length_km": ...}'
 _Nodes = list[tuple[str, dict[str, Any]]]
 _Links = list[tuple[str, str, dict[str, Any]]]
 
@@ -39,8 +40,9 @@ def load_topology(source: str | Path, *, same_place_km: float | None = None) -> 
     source
         A preset of `PRESETS`; ``topohub:NAME`` (``topohub:topozoo/Abilene``; extra ``networks``); or a path to
 
-        - ``.json``, ``.yaml`` or ``.yml`` (extra ``networks``): ``{"nodes": [{"name": "a", ...}], "links": [{"a": "a", "b": "b",
-          "length_km": 5, ...}]}``, or a node-link document of networkx (``source``, ``target``, and ``links`` or ``edges``);
+        - ``.json``, ``.yaml`` or ``.yml`` (extra ``networks``): ``{"nodes": [{"name": "a", ...}, "b"], "links": [{"a": "a", "b": "b",
+          "length_km": 5, ...}]}``, ends also as ``source`` and ``target``, or a node-link document of networkx (nodes with ``id``, ``links``
+          or ``edges``);
         - ``.graphml``, as in the Internet Topology Zoo; of parallel links the shortest is kept.
 
         Where a link has no ``length_km`` (nor TopoHub's ``dist``) it is the great circle between its nodes' ``Latitude`` and ``Longitude``
@@ -166,10 +168,15 @@ class _Open(BaseModel):
 class _Node(_Open):
     name: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_alone(cls, node: Any) -> Any:
+        return {"name": node} if isinstance(node, str) else node
+
 
 class _Link(_Open):
-    a: str
-    b: str
+    a: str = Field(validation_alias=AliasChoices("a", "source"))
+    b: str = Field(validation_alias=AliasChoices("b", "target"))
 
 
 class _Document(_Open):
@@ -182,14 +189,9 @@ class _IdNode(_Open):
     name: str | None = None
 
 
-class _IdLink(_Open):
-    source: str
-    target: str
-
-
 class _NodeLink(_Open):
     nodes: list[_IdNode]
-    links: list[_IdLink]
+    links: list[_Link]
 
 
 def _parsed(source: str, document: Any) -> tuple[_Nodes, _Links]:
@@ -206,18 +208,19 @@ def _parsed(source: str, document: Any) -> tuple[_Nodes, _Links]:
         if node_link:
             linked = _NodeLink.model_validate(document)
             ids = [(node.id, node.model_dump(exclude={"id"})) for node in linked.nodes]
-            return _named(
-                source, ids, [(x.source, x.target, dict(x.__pydantic_extra__ or {})) for x in linked.links], "name"
-            )
+            return _named(source, ids, _ends(linked.links), "name")
         plain = _Document.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InvalidInput(f"{source}: not a topology: {where}: {first['msg']}") from None
-    return (
-        [(node.name, dict(node.__pydantic_extra__ or {})) for node in plain.nodes],
-        [(link.a, link.b, dict(link.__pydantic_extra__ or {})) for link in plain.links],
-    )
+        raise InvalidInput(
+            f"{source}: not a topology: {where}: {first['msg'].split(' or instance')[0]}; {_FORM}"
+        ) from None
+    return [(node.name, dict(node.__pydantic_extra__ or {})) for node in plain.nodes], _ends(plain.links)
+
+
+def _ends(links: list[_Link]) -> _Links:
+    return [(link.a, link.b, dict(link.__pydantic_extra__ or {})) for link in links]
 
 
 def _named(source: str, nodes: _Nodes, links: _Links, key: str) -> tuple[_Nodes, _Links]:
