@@ -1,6 +1,7 @@
 """``bitket network``."""
 
 import json
+import re
 
 import pytest
 
@@ -84,18 +85,49 @@ def test_demands(bitket, tmp_path):
     assert "rejected demand 2: no protocol" in out
 
 
+@pytest.mark.parametrize("rate", [1, 1e9])
+def test_every_file_that_is_named_is_there(bitket, tmp_path, rate):
+    demands = tmp_path / "d.csv"
+    demands.write_text(DEMANDS + f"0,2,0.75,{rate}\n")
+    _, out, _ = bitket("network", "line", demands, "--seconds", 5, "--out", tmp_path)
+    (run,) = (tmp_path / "network").iterdir()
+    named = set(re.findall(r"\w+\.(?:json|svg)", out.split(run.name)[-1]))
+    assert named == {p.name for p in run.iterdir() if p.suffix != ".png"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "files", "message"),
     [
         (["nowhere"], {}, "presets are line, star"),
         (["star", "--seconds", "0"], {}, "a positive number is needed"),
+        (["star", "--seconds", "inf"], {}, "a positive number is needed"),
+        (["star", "--hardware", "none.json"], {}, "none.json: there is no such file"),
         (["star", "--mode", "fast"], {}, "batched or event"),
         (["star", "--formalism", "exact"], {}, "fidelity, bell, density, ket are known"),
-        (["star", "--requests", "none.csv"], {}, "the file cannot be read"),
-        (["star", "--requests", "r.csv"], {"r.csv": HEADER}, "no requests"),
-        (["star", "--requests", "r.csv"], {"r.csv": "a,b\n1,2\n"}, "line 2: column initiator is missing"),
-        (["star", "--requests", "r.csv"], {"r.csv": HEADER + "0,1,x,2,1,0.5\n"}, "line 2: could not convert"),
-        (["star", "--requests", "r.csv"], {"r.csv": HEADER + "0,9,1,2,1,0.5\n"}, "router '9': the network has"),
+        (["star", "--requests", "none.csv"], {}, "none.csv: cannot be read as a table"),
+        (["star", "--requests", "r.csv"], {"r.csv": HEADER}, "there are no requests in it; fields are initiator"),
+        (["star", "--requests", "r.csv"], {"r.csv": "a,b\n1,2\n"}, "r.csv line 2: initiator: Field required"),
+        (
+            ["star", "--requests", "r.csv"],
+            {"r.csv": HEADER + "0,1,x,2,1,0.5\n"},
+            "r.csv line 2: start_s: Input should be a valid number",
+        ),
+        (
+            ["star", "--requests", "r.csv"],
+            {"r.csv": HEADER + "0,9,1,2,1,0.5\n"},
+            "r.csv line 2: router '9': the network has",
+        ),
+        (
+            ["star", "--requests", "r.csv"],
+            {"r.csv": HEADER + "0,1,1,2,1,0.5,7\n"},
+            "line 2: 7 fields, the header has 6",
+        ),
+        (
+            ["star", "--requests", "r.csv"],
+            {"r.csv": HEADER + "0,1,1,2,1.5,0.5\n"},
+            "line 2: memories: Input should be a valid int",
+        ),
+        (["star", "--requests", "r.json"], {"r.json": '{"a": 1}'}, "a list of requests is needed"),
         (["star", "--requests", "r.csv"], {"r.csv": HEADER + "0,1,1,2,1,1.5\n"}, "above 0, at most 1"),
         (["star", "--requests", "r.csv"], {"r.csv": HEADER + "0,1,2,1,1,0.5\n"}, "the end must come after the start"),
         (["star", "--hardware", "h.json"], {"h.json": "[1]"}, "known are memories"),
@@ -111,9 +143,9 @@ def test_demands(bitket, tmp_path):
             "connect",
         ),
         (["line", "none.csv"], {}, "none.csv: cannot be read"),
-        (["line", "d.csv"], {"d.csv": DEMANDS}, "there is no demand in it"),
+        (["line", "d.csv"], {"d.csv": DEMANDS}, "there are no demands in it"),
         (["line", "d.csv"], {"d.csv": DEMANDS + "0,99,0.7,1\n"}, "no node '99'"),
-        (["line", "d.csv"], {"d.csv": DEMANDS + "0,1,0.7,-1\n"}, "d.csv: demand 0"),
+        (["line", "d.csv"], {"d.csv": DEMANDS + "0,1,0.7,-1\n"}, "d.csv line 2: "),
         (["line", "d.csv", "--method", "best"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "--method best: pts-np-edf"),
         (["line", "d.csv", "--budget", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "never suspends"),
         (["line", "d.csv", "--coherence", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "two numbers of seconds"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from bitket.networks.network import Network
 
 __all__ = ["register"]
-
-_COLUMNS = ("initiator", "responder", "start_s", "end_s", "memories", "fidelity")
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +45,8 @@ def network(
     requests: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.csv", help=f"Requests to serve, columns {', '.join(_COLUMNS)}; random ones if left out."
+            metavar="FILE",
+            help="Requests to serve, .csv or .json with initiator, responder, start_s, end_s, memories, fidelity; random ones if left out.",
         ),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0, help="Seconds to simulate.")] = 30.0,
@@ -86,7 +84,7 @@ def network(
     from bitket.networks.network import Network
     from bitket.networks.topology import load_topology, require_connected
 
-    if not seconds > 0:
+    if not 0 < seconds < math.inf:
         raise InvalidInput(f"--seconds {seconds}: a positive number is needed")
     graph = load_topology(topology)
     if demands is not None:
@@ -100,12 +98,9 @@ def network(
         return
     settings = _hardware(hardware, memories, formalism)
     simulated = Network(graph, settings, seed=seed, mode=mode, record=True)  # type: ignore[arg-type]
-    asked = _requests(requests)
     applications = {}
-    if asked:
-        for row in asked:
-            simulated.request(**row)
-        seconds = max(row["end"] for row in asked)
+    if requests is not None:
+        seconds = _requests(simulated, requests)
     else:
         require_connected(graph, topology)
         most = max(1, min(len(r.memories) for r in simulated.routers.values()) // 2)
@@ -133,7 +128,7 @@ def network(
         "delivered": len(simulated.deliveries),
         "loads": [{"a": a, "b": b, "pairs": pairs} for (a, b), pairs in simulated.loads.items()],
     }
-    if asked:
+    if requests is not None:
         found["requests"] = simulated.table()
     else:
         found["routers_served"] = _served(applications)
@@ -169,6 +164,8 @@ def _hardware(path: Path | None, memories: int | None, formalism: str) -> Hardwa
     from bitket.networks.photonics import Detector
     from bitket.runs.files import read_json
 
+    if path is not None and not path.is_file():
+        raise InvalidInput(f"--hardware {path}: there is no such file")
     data: Any = {} if path is None else read_json(path, "hardware")
     where = "--hardware" if path is None else f"--hardware {path}"
     parts = {"": Hardware, "memory": MemoryHardware, "detector": Detector}
@@ -197,28 +194,35 @@ def _hardware(path: Path | None, memories: int | None, formalism: str) -> Hardwa
     return Hardware(**values)
 
 
-def _requests(path: Path | None) -> list[dict[str, Any]]:
-    if path is None:
-        return []
-    try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path}: the file cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    out = []
-    for k, row in enumerate(rows, start=2):
-        missing = [c for c in _COLUMNS if row.get(c) is None]
-        if missing:
-            raise InvalidInput(f"{path}, line {k}: column {missing[0]} is missing; needed are {', '.join(_COLUMNS)}")
+def _requests(simulated: Network, path: Path) -> float:
+    """Make the requests of a file; when the last one ends."""
+    from pydantic import BaseModel, ConfigDict, FiniteFloat
+
+    from bitket.data.records import read_records
+
+    class Request(BaseModel):
+        model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+        initiator: str
+        responder: str
+        start_s: FiniteFloat
+        end_s: FiniteFloat
+        memories: int
+        fidelity: FiniteFloat
+
+    asked = read_records(path, Request, "requests")
+    for place, row in sorted(asked, key=lambda pair: pair[1].start_s):
         try:
-            times = {"start": float(row["start_s"]), "end": float(row["end_s"]), "fidelity": float(row["fidelity"])}
-            out.append(
-                {"initiator": row["initiator"], "responder": row["responder"], "memories": int(row["memories"])} | times
+            simulated.request(
+                row.initiator,
+                row.responder,
+                start=row.start_s,
+                end=row.end_s,
+                memories=row.memories,
+                fidelity=row.fidelity,
             )
-        except ValueError as error:
-            raise InvalidInput(f"{path}, line {k}: {error}") from None
-    if not out:
-        raise InvalidInput(f"{path}: no requests; a header and at least one line are needed")
-    return sorted(out, key=lambda row: row["start"])
+        except InvalidInput as error:
+            raise InvalidInput(f"{place}: {error}") from None
+    return max(row.end_s for _, row in asked)
 
 
 def _served(applications: dict[str, Any]) -> list[dict[str, Any]]:

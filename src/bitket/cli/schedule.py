@@ -121,4 +121,5 @@ def _print(found: dict[str, Any], real: Execution) -> None:
         + f"Delivered: {found['simulated_seconds']:.4g} s with links and distillations that may fail"
         + (f"; {len(real.broken)} demands get less than promised" if real.broken else "")
     )
-    screen.print(f"{found['folder']}: result.json, schedule.json, gantt.svg, network.svg", markup=False)
+    gantt = "gantt.svg, " if real.deliveries else ""
+    screen.print(f"{found['folder']}: result.json, schedule.json, {gantt}network.svg", markup=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import math
 import zipfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bitket.data.records import read_cells
 from bitket.data.rows import Images, Table
 from bitket.data.texts import read_reviews
 from bitket.errors import InvalidInput
@@ -67,37 +67,22 @@ def read_table(path: str | Path, label: str = "label") -> Table:
         raise InvalidInput(f"{path}: there is no such file")
     if path.suffix.lower() == ".npz":
         return _read_npz(path, "y" if label == "label" else label)
-    rows = _rows(path, "\t" if path.suffix.lower() == ".tsv" else ",")
-    names = [name.strip() for _, row in rows[:1] for name in row]
+    names, rows = read_cells(path, "\t" if path.suffix.lower() == ".tsv" else ",")
     if label not in names:
         raise InvalidInput(f"{path}: there is no column '{label}'; there are {', '.join(names) or 'none'}")
-    if len(set(names)) < len(names):
-        raise InvalidInput(f"{path}: two columns are named '{next(n for n in names if names.count(n) > 1)}'")
     place = names.index(label)
     features = tuple(name for name in names if name != label)
     values, labels = [], []
-    for number, row in rows[1:]:
-        if len(row) != len(names):
-            raise InvalidInput(f"{path} line {number}: {len(row)} fields, the header has {len(names)}")
-        if not row[place].strip():
+    for number, row in rows:
+        if not row[place]:
             raise InvalidInput(f"{path} line {number}, column '{label}': empty")
-        labels.append(row[place].strip())
+        labels.append(row[place])
         values.append(
             [_number(cell, path, number, name) for cell, name in zip(row, names, strict=True) if name != label]
         )
     if not values or not features:
         raise InvalidInput(f"{path}: {len(values)} rows of {len(features)} features; at least one of each is needed")
     return _labelled(np.array(values, dtype=float), np.array(labels), features)
-
-
-def _rows(path: Path, separator: str) -> list[tuple[int, list[str]]]:
-    """Rows that are not blank, with the numbers of the lines on which they end."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=separator, strict=True)
-            return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path}: cannot be read as a table ({error})") from None
 
 
 def _header(path: Path, separator: str) -> list[str]:
@@ -112,7 +97,7 @@ def _number(cell: str, path: Path, line: int, column: str) -> float:
     try:
         value = float(cell)
     except ValueError:
-        what = f"'{cell.strip()}' is not a number" if cell.strip() else "empty"
+        what = f"'{cell}' is not a number" if cell else "empty"
         raise InvalidInput(f"{path} line {line}, column '{column}': {what}") from None
     if not math.isfinite(value):
         raise InvalidInput(f"{path} line {line}, column '{column}': {value}; finite numbers are needed")

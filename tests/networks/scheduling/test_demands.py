@@ -32,18 +32,21 @@ def test_csv_and_json(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("source,destination,fidelity\na,b,0.8\n", r"demand 0\.rate: Field required"),
-        ("source,destination,fidelity,rate,x\na,b,0.8,1,2\n", r"demand 0\.x: Extra"),
-        ("source,destination,fidelity,rate\na,b,high,1\n", r"demand 0\.fidelity: Input should be a valid number"),
-        ("source,destination,fidelity,rate\na,b,0.8\n", r"demand 0: 3 fields, the header has 4"),
-        ("source,destination,fidelity,rate\na,b,0.8,0\n", r"demand 0: .*its rate is 0.0 Hz; it must be positive"),
+        (
+            "source,destination,fidelity\na,b,0.8\n",
+            r"d\.csv line 2: rate: Field required; fields are source, destination",
+        ),
+        ("source,destination,fidelity,rate,x\na,b,0.8,1,2\n", r"line 2: x: Extra"),
+        ("source,destination,fidelity,rate\na,b,high,1\n", r"line 2: fidelity: Input should be a valid number"),
+        ("source,destination,fidelity,rate\na,b,0.8\n", r"line 2: 3 fields, the header has 4"),
+        ("source,destination,fidelity,rate\na,b,0.8,0\n", r"line 2: .*its rate is 0.0 Hz; it must be positive"),
         ("source,destination,fidelity,rate\na,b,0.8,-1\n", r"its rate is -1.0 Hz"),
         ("source,destination,fidelity,rate\na,b,0.8,nan\n", r"its rate is nan Hz"),
         ("source,destination,fidelity,rate\na,b,0.4,1\n", r"its fidelity is 0.4; it must lie above 0.5"),
         ("source,destination,fidelity,rate\na,b,1.4,1\n", r"its fidelity is 1.4"),
         ("source,destination,fidelity,rate\na,a,0.8,1\n", r"source and destination must differ"),
-        ("source,destination,fidelity,rate\n", r"there is no demand"),
-        ("", r"there is no demand"),
+        ("source,destination,fidelity,rate\n", r"there are no demands"),
+        ("", r"there are no demands"),
     ],
 )
 def test_wrong_files(tmp_path, text, message):
@@ -57,7 +60,7 @@ def test_wrong_kinds_of_files(tmp_path):
     for path in (written(tmp_path, "", "d.txt"), tmp_path / "none.csv", written(tmp_path, "{", "d.json")):
         with pytest.raises(InvalidInput, match=path.name):
             read_demands(path)
-    with pytest.raises(InvalidInput, match="the file: Input should be a valid list"):
+    with pytest.raises(InvalidInput, match="a list of demands is needed"):
         read_demands(written(tmp_path, "3", "e.json"))
 
 

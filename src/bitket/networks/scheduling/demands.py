@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from bitket.data.records import read_records
 from bitket.errors import InvalidInput
 from bitket.networks.scheduling.network import QuantumNetwork
 from bitket.networks.scheduling.search import find_protocol
@@ -113,39 +110,10 @@ def read_demands(path: str | Path) -> list[Demand]:
     InvalidInput
         The file cannot be read, a field is missing, unknown or of the wrong kind, or a value is out of range: file, row and field.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".csv", ".json"):
-        raise InvalidInput(f"{path}: demands are read from .csv or .json files")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows: Any = json.loads(text) if path.suffix.lower() == ".json" else _csv(path, text)
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
-        if isinstance(error, InvalidInput):
-            raise
-        raise InvalidInput(f"{path}: cannot be read ({error})") from None
-    if isinstance(rows, dict) and set(rows) == {"demands"}:
-        rows = rows["demands"]
-    try:
-        checked = TypeAdapter(list[_Row]).validate_python(rows)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise InvalidInput(f"{path}: demand {where}: {first['msg']}") from None
-    if not checked:
-        raise InvalidInput(f"{path}: there is no demand in it")
     demands = []
-    for k, row in enumerate(checked):
+    for place, row in read_records(path, _Row, "demands"):
         try:
             demands.append(Demand(row.source, row.destination, row.fidelity, row.rate))
         except InvalidInput as error:
-            raise InvalidInput(f"{path}: demand {k}: {error}") from None
+            raise InvalidInput(f"{place}: {error}") from None
     return demands
-
-
-def _csv(path: Path, text: str) -> list[dict[str, Any]]:
-    rows = [row for row in csv.reader(text.splitlines(), strict=True) if any(cell.strip() for cell in row)]
-    names: Sequence[str] = [name.strip() for name in rows[0]] if rows else []
-    for k, row in enumerate(rows[1:]):
-        if len(row) != len(names):
-            raise InvalidInput(f"{path}: demand {k}: {len(row)} fields, the header has {len(names)}")
-    return [dict(zip(names, (cell.strip() for cell in row), strict=True)) for row in rows[1:]]
