@@ -22,6 +22,9 @@ def folder(tmp_path):
     np.savez(tmp_path / "two.npz", h=[[1, 2]])
     np.savez(tmp_path / "none.npz", h=[[1, 0], [0, 1]])
     (tmp_path / "text.npz").write_text("not a zip")
+    (tmp_path / "folder.npz").mkdir()
+    for name, shape in (("huge.mtx", "1000000000 1000000000"), ("wide.mtx", "1 1000000000000")):
+        (tmp_path / name).write_text(f"%%MatrixMarket matrix coordinate integer general\n{shape} 1\n1 1 1\n")
     return tmp_path
 
 
@@ -71,12 +74,24 @@ def test_reduce(bitket, folder, method):
         (("reduce", "heavy.npz", "--method", "luck"), "there are"),
         (("reduce", "heavy.npz", "-o", "light.txt"), "ends in"),
         (("reduce", "steane.npz", "--method", "ppo"), "classical factor"),
+        (("reduce", "heavy.npz", "-o", "folder.npz"), "it is a folder"),
+        (("reduce", "heavy.npz", "-o", "text.npz/light.npz"), "is no folder that can be written to"),
+        (("product", "hamming.alist", "hamming.alist", "-o", "light.txt"), "ends in"),
+        (("info", "huge.mtx"), "1000000000 rows, 1 entries"),
+        (("info", "wide.mtx"), "of memory are available"),
     ],
 )
 def test_bad_input_is_one_line(bitket, folder, arguments, words):
-    paths = [folder / a if str(a).endswith((".npz", ".alist", ".txt")) else a for a in arguments]
+    paths = [folder / a if str(a).endswith((".npz", ".alist", ".txt", ".mtx")) else a for a in arguments]
     status, out, err = bitket("codes", *paths)
     assert status == 2
     assert words in err
     assert err.count("\n") == 1
     assert not out
+
+
+def test_alone_it_shows_its_help(bitket):
+    status, out, err = bitket("codes")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "Commands" in out
+    assert "a command is needed" in err

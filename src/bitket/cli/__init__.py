@@ -65,6 +65,8 @@ def _status(arguments: list[str]) -> int:
         return end.exit_code
     except BitketError as error:
         return _refuse(str(error))
+    except MemoryError as error:
+        return _refuse(f"not enough memory ({error})")
     except typer.TyperException as error:  # wrong options and arguments
         return _refuse(_usage(error))
     except (KeyboardInterrupt, typer.Abort):
@@ -90,6 +92,6 @@ def _usage(error: typer.TyperException) -> str:
         near = getattr(error, "possibilities", None)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(options)}"
         return f"option {unknown} is unknown; {hint}"
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    message = (error.format_message() if hasattr(error, "format_message") else str(error)) or "a command is needed"
     message = message[:1].lower() + message[1:].rstrip(".")
     return message if context is None else f"{message} (see '{context.command_path} --help')"

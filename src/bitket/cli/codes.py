@@ -10,6 +10,7 @@ import typer
 
 from bitket.cli.catalogue import Json
 from bitket.cli.console import console
+from bitket.cli.folders import require_writable
 from bitket.errors import InvalidInput
 
 __all__ = ["register"]
@@ -49,6 +50,7 @@ def product(
     """The hypergraph product of two classical codes. Example: bitket codes product a.alist b.alist -o ab.npz"""
     from bitket.quantum.codes import ClassicalCode, hypergraph_product, read_code
 
+    _require_writable(out)
     factors = []
     for path in (first, second):
         code = read_code(path)
@@ -87,9 +89,7 @@ def reduce(
     code = read_code(file)
     if seed_out is not None and method in ("generators", "hastings"):
         raise InvalidInput(f"--seed-out: the method {method} finds no classical factor")
-    for path in (out, seed_out):
-        if path is not None and path.suffix not in (".npz", ".alist", ".mtx", ".stim"):
-            raise InvalidInput(f"{path}: a name that ends in .npz, .alist, .mtx or .stim is needed")
+    _require_writable(out, seed_out)
     track = iter(Bars(as_json).track(range(evaluations), f"{method}, evaluations"))
     state = {"done": -1}
 
@@ -119,6 +119,15 @@ def reduce(
     if seed_out is not None:
         described |= {"seed_written": _written(seed_out, found.seed)["written"]}
     _print(described, as_json)
+
+
+def _require_writable(*paths: Path | None) -> None:
+    """Before the work whose results go there."""
+    for path in paths:
+        if path is not None:
+            if path.suffix not in (".npz", ".alist", ".mtx", ".stim"):
+                raise InvalidInput(f"{path}: a name that ends in .npz, .alist, .mtx or .stim is needed")
+            require_writable(path)
 
 
 def _described(code: Any, budget: int) -> dict[str, Any]:

@@ -1,14 +1,15 @@
-"""The folders that verbs write their results to."""
+"""The folders and files that verbs write their results to."""
 
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from pathlib import Path
 
 from bitket.errors import InvalidInput
 
-__all__ = ["new_folder"]
+__all__ = ["new_folder", "require_writable"]
 
 
 def new_folder(parent: Path, name: str) -> Path:
@@ -30,3 +31,18 @@ def new_folder(parent: Path, name: str) -> Path:
     except OSError as error:
         raise InvalidInput(f"cannot write {folder}: {error.strerror}") from None
     return folder
+
+
+def require_writable(path: Path) -> None:
+    """Refuse, before long work, a file that could not be written after it; nothing is made yet.
+
+    Raises
+    ------
+    InvalidInput
+        It is a folder, or the nearest folder above it that exists is none or cannot be written to.
+    """
+    if path.is_dir():
+        raise InvalidInput(f"cannot write {path}: it is a folder")
+    above = next(p for p in path.absolute().parents if p.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise InvalidInput(f"cannot write {path}: {above} is no folder that can be written to")

@@ -75,7 +75,7 @@ def _sparse_checks(matrix: ArrayLike | BitMatrix | sparray | spmatrix, what: str
     """The same rules for a matrix that is not spread out: row by row the places of its ones, in order."""
     if not issparse(matrix):
         return csr_array(_checks(matrix, what), dtype=np.int32)
-    sparse = csr_array(matrix, dtype=np.int32, copy=True)
+    sparse = csr_array(matrix, copy=True)
     sparse.sum_duplicates()
     sparse.eliminate_zeros()
     if not sparse.shape[1]:
@@ -85,7 +85,7 @@ def _sparse_checks(matrix: ArrayLike | BitMatrix | sparray | spmatrix, what: str
     empty = np.flatnonzero(np.diff(sparse.indptr) == 0)
     if len(empty):
         raise InvalidInput(f"{what}: row {empty[0]} is empty; every check must touch a bit")
-    return sparse
+    return sparse.astype(np.int32)
 
 
 def outside(span: BitMatrix, inner: BitMatrix) -> BitMatrix:

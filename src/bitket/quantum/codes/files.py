@@ -1,6 +1,7 @@
 """Check matrices in files: alist (MacKay), npz (``h``, or ``hx`` and ``hz``), Matrix Market, and Stim circuits out.
 
-A CSS code in alist or Matrix Market is two files, ``NAME.x.alist`` and ``NAME.z.alist``; either name reads both.
+A CSS code in alist or Matrix Market is two files, ``NAME.x.alist`` and ``NAME.z.alist``; either name reads both. They take memory for the
+ones alone; npz holds all entries.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
 
-from bitket.errors import InvalidInput
+from bitket.errors import InvalidInput, NotEnoughMemory
 from bitket.quantum.codes.code import ClassicalCode, CssCode, StabiliserCode
+from bitket.quantum.simulation.memory import require
 from bitket.runs.files import write_bytes
 
 __all__ = ["read_code", "write_code"]
 
-Bits = NDArray[np.uint8]
 Code = ClassicalCode | CssCode | StabiliserCode
 
 
@@ -36,6 +38,8 @@ def read_code(path: str | Path) -> Code:
     ------
     InvalidInput
         There is no such file, it is of another format, or its matrices are no code.
+    NotEnoughMemory
+        Matrices that are held whole are too large.
     """
     path = Path(path)
     if path.suffix not in _READERS and path.suffix != ".npz":
@@ -46,7 +50,7 @@ def read_code(path: str | Path) -> Code:
             matrices = {name: _matrix(p) for name, p in ((one, path), (other, twin))}
             return _named(path, lambda m=matrices: CssCode(m[".x"], m[".z"], Path(path.stem).stem))
     if path.suffix != ".npz":
-        return _named(path, lambda: ClassicalCode(_matrix(path), path.stem))
+        return _named(path, lambda: ClassicalCode(_dense(_matrix(path), path), path.stem))
     arrays = _arrays(path)
     if {"hx", "hz"} <= set(arrays):
         return _named(path, lambda: CssCode(arrays["hx"], arrays["hz"], path.stem))
@@ -73,12 +77,14 @@ def write_code(path: str | Path, code: Code) -> list[Path]:
     """
     path = Path(path)
     if path.suffix == ".npz":
-        if isinstance(code, ClassicalCode):
-            arrays = {"h": code.checks}
-        elif isinstance(code, CssCode):
+        if isinstance(code, CssCode):
+            x, z = code.sparse_x, code.sparse_z
+            require(
+                2 * (x.shape[0] + z.shape[0]) * code.n, f"{path}: all entries of its checks; .mtx takes the ones alone"
+            )
             arrays = {"hx": code.x_checks, "hz": code.z_checks}
         else:
-            arrays = {"stabilisers": code.checks}
+            arrays = {"h" if isinstance(code, ClassicalCode) else "stabilisers": code.checks}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         write_bytes(path, buffer.getvalue())
@@ -95,10 +101,10 @@ def write_code(path: str | Path, code: Code) -> list[Path]:
     if isinstance(code, StabiliserCode):
         raise InvalidInput(f"{path}: a stabiliser code that is not CSS goes to .npz")
     if isinstance(code, ClassicalCode):
-        write_bytes(path, _WRITERS[path.suffix](code.checks))
+        write_bytes(path, _WRITERS[path.suffix](csr_array(code.checks)))
         return [path]
     paths = [path.with_name(f"{path.stem}.{kind}{path.suffix}") for kind in "xz"]
-    for name, checks in zip(paths, (code.x_checks, code.z_checks), strict=True):
+    for name, checks in zip(paths, (code.sparse_x, code.sparse_z), strict=True):
         write_bytes(name, _WRITERS[path.suffix](checks))
     return paths
 
@@ -113,15 +119,19 @@ def _named(path: Path, make: Any) -> Code:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
+        with zipfile.ZipFile(path) as file:
+            require(2 * sum(part.file_size for part in file.infolist()), f"{path}: its arrays")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise InvalidInput(f"{path}: there is no such file") from None
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, EOFError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, EOFError, MemoryError) as error:
+        if isinstance(error, NotEnoughMemory):
+            raise
         raise InvalidInput(f"{path}: not a readable npz file of number arrays ({error})") from None
 
 
-def _matrix(path: Path) -> Bits:
+def _matrix(path: Path) -> csr_array:
     try:
         text = path.read_text(encoding="ascii")
     except OSError as error:
@@ -131,30 +141,43 @@ def _matrix(path: Path) -> Bits:
     return _READERS[path.suffix](text, path)
 
 
-def _from_alist(text: str, path: Path) -> Bits:
+def _dense(matrix: csr_array, path: Path) -> NDArray[Any]:
+    require(2 * matrix.shape[0] * matrix.shape[1], f"{path}: a matrix of {matrix.shape[0]} x {matrix.shape[1]}")
+    return matrix.toarray()
+
+
+def _sparse(data: Any, rows: Any, columns: Any, shape: tuple[int, int], path: Path) -> csr_array:
+    """Refuses what claims more rows than there are entries before a place is made for each."""
+    if shape[0] > len(data):
+        raise InvalidInput(f"{path}: {shape[0]} rows, {len(data)} entries; every check must touch a bit")
+    return csr_array(coo_array((data, (rows, columns)), shape=shape))
+
+
+def _from_alist(text: str, path: Path) -> csr_array:
     """Columns and rows; greatest degrees; all degrees; for each column its rows, from 1, padded with 0; for each row its columns."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
     try:
         numbers = [[int(x) for x in line] for line in lines]
         n, m = numbers[0]
         degrees, entries = numbers[2], numbers[4 : 4 + n]
-        H = np.zeros((m, n), np.uint8)
-        for v, line in enumerate(entries):
-            found = [c for c in line if c > 0]
+        by_column = [[c for c in line if c > 0] for line in entries]
+        for v, found in enumerate(by_column):
             if (
                 len(found) != degrees[v]
                 or len(set(found)) != len(found)
                 or max(found, default=1) > m
-                or min(line, default=0) < 0
+                or min(entries[v], default=0) < 0
             ):
                 raise InvalidInput(f"{path}: column {v + 1} does not hold {degrees[v]} different rows of 1 to {m}")
-            H[np.array(found, int) - 1, v] = 1
         if len(entries) != n or len(numbers) not in (4 + n, 4 + n + m):
             raise InvalidInput(
                 f"{path}: an alist of {n} columns and {m} rows has {4 + n + m} lines; there are {len(lines)}"
             )
+        columns = np.repeat(np.arange(n), [len(found) for found in by_column])
+        places = np.array([c - 1 for found in by_column for c in found], np.int64)
+        H = _sparse(np.ones(len(places), np.uint8), places, columns, (m, n), path)
         for c, line in enumerate(numbers[4 + n :]):
-            if sorted(v for v in line if v) != (np.flatnonzero(H[c]) + 1).tolist():
+            if sorted(v for v in line if v) != (H.indices[H.indptr[c] : H.indptr[c + 1]] + 1).tolist():
                 raise InvalidInput(f"{path}: row {c + 1} and the columns disagree")
     except InvalidInput:
         raise
@@ -163,8 +186,8 @@ def _from_alist(text: str, path: Path) -> Bits:
     return H
 
 
-def _to_alist(H: Bits) -> bytes:
-    parts = [[np.flatnonzero(line) + 1 for line in matrix] for matrix in (H.T, H)]
+def _to_alist(H: csr_array) -> bytes:
+    parts = [[line + 1 for line in np.split(m.indices, m.indptr[1:-1])] for m in (csr_array(H.T), H)]
     most = [max(map(len, part)) for part in parts]
     lines = [f"{H.shape[1]} {H.shape[0]}", f"{most[0]} {most[1]}"]
     lines += [" ".join(str(len(line)) for line in part) for part in parts]
@@ -173,23 +196,28 @@ def _to_alist(H: Bits) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _from_mtx(text: str, path: Path) -> Bits:
-    from scipy.io import mmread
-    from scipy.sparse import issparse
+def _from_mtx(text: str, path: Path) -> csr_array:
+    from scipy.io import mminfo, mmread
 
     if not text.startswith("%%MatrixMarket"):
         raise InvalidInput(f"{path}: not a Matrix Market file (it begins with %%MatrixMarket)")
     try:
-        found = mmread(io.StringIO(text))
+        rows, columns, _, layout, _, _ = mminfo(io.StringIO(text))
+        if layout == "array":
+            require(8 * rows * columns, f"{path}: a matrix of {rows} x {columns}")
+        found = coo_array(mmread(io.StringIO(text)))
+    except NotEnoughMemory:
+        raise
     except Exception as error:  # SciPy raises many kinds for damaged files
         raise InvalidInput(f"{path}: not a readable Matrix Market file ({error})") from None
-    return np.asarray(found.toarray() if issparse(found) else found)
+    places, columns = found.coords
+    return _sparse(found.data, places, columns, found.shape, path)
 
 
-def _to_mtx(H: Bits) -> bytes:
-    rows, columns = np.nonzero(H)
-    head = f"%%MatrixMarket matrix coordinate integer general\n{H.shape[0]} {H.shape[1]} {len(rows)}\n"
-    return (head + "".join(f"{r + 1} {c + 1} 1\n" for r, c in zip(rows, columns, strict=True))).encode()
+def _to_mtx(H: csr_array) -> bytes:
+    entries = H.tocoo()
+    head = f"%%MatrixMarket matrix coordinate integer general\n{H.shape[0]} {H.shape[1]} {H.nnz}\n"
+    return (head + "".join(f"{r + 1} {c + 1} 1\n" for r, c in zip(*entries.coords, strict=True))).encode()
 
 
 _READERS = {".alist": _from_alist, ".mtx": _from_mtx}
