@@ -46,6 +46,9 @@ def test_commands(bitket, tmp_path):
         (["sign", "f", "--keys", "f"], "f: not a key file"),
         (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "from 8 to 65536"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "no/where.qds"], "no key was used"),
+        (["sign", "f", "--keys", "k/signer.keys", "-o", "k"], "cannot write k: it is a folder"),
+        (["sign", "f", "--keys", "k/signer.keys", "-o", "f"], "f: it is there already and is no signature"),
+        (["sign", "f", "--keys", "k/signer.keys", "-o", "k/signer.keys"], "k/signer.keys: it is there already"),
         (
             ["verify", "f", "f", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys"],
             "f: signature: not a signature",

@@ -11,6 +11,7 @@ import typer
 
 from bitket.cli.catalogue import Json
 from bitket.cli.console import console
+from bitket.cli.folders import require_writable
 from bitket.errors import InvalidInput
 
 __all__ = ["register"]
@@ -55,8 +56,7 @@ def sign(
 
     output = output or file.with_name(file.name + ".qds")
     size = _size(file)
-    if not output.parent.is_dir():
-        raise InvalidInput(f"{output}: the folder does not exist; no key was used")
+    _replaceable(output)
     signer = Signer(KeyStore(key_file))
     signature = signer.sign(_shown(file, size, "signing", as_json), bits)
     write_bytes(output, signature.to_bytes())
@@ -116,6 +116,20 @@ def verify(
         console().print(f"[green]valid[/]: {file}" if valid else f"[red]not valid[/]: {file} is not what was signed")
     if not valid:
         raise typer.Exit(1)
+
+
+def _replaceable(output: Path) -> None:
+    """Refuse, before a key is used, what could not be written or would be lost; an older signature may be replaced."""
+    from bitket.networks.signatures.protocol import Signature
+
+    if not output.parent.is_dir():
+        raise InvalidInput(f"{output}: the folder does not exist; no key was used")
+    require_writable(output)
+    if output.exists():
+        try:
+            Signature.from_bytes(output.read_bytes() if _size(output) < 1 << 20 else b"")
+        except InvalidInput:
+            raise InvalidInput(f"{output}: it is there already and is no signature; no key was used") from None
 
 
 def _size(path: Path) -> int:

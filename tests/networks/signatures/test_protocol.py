@@ -104,6 +104,10 @@ def test_damaged_signatures(parties):
         (data + b"\0", "cut short or damaged"),
         (data[:8] + b"\x09" + data[9:], "version 9"),
         (data[:-1] + b"\xff", "more than 100 bits"),
+        (
+            data.replace(signature.group.words.to_bytes(8, "little"), b"\x09" + bytes(7), 1),
+            "group of 9 words for a hash of 100 bits",
+        ),
     ):
         with pytest.raises(InvalidInput, match=message):
             Signature.from_bytes(wrong)

@@ -79,6 +79,8 @@ class Signature:
             raise InvalidInput(
                 f"signature: {len(data)} bytes, {_HEAD.size + 2 * size} are expected; it is cut short or damaged"
             )
+        if words != -(-3 * n // 64):
+            raise InvalidInput(f"signature: a group of {words} words for a hash of {n} bits; it is damaged")
         hidden, polynomial = (int.from_bytes(data[_HEAD.size + k * size :][:size], "little") for k in (0, 1))
         if (hidden | polynomial) >> n:
             raise InvalidInput(f"signature: more than {n} bits in a part of {n}; it is damaged")
