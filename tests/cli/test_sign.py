@@ -38,6 +38,21 @@ def test_commands(bitket, tmp_path):
     assert (status, json.loads(out)["valid"]) == (1, False)
 
 
+def test_the_receiver_says_how_short_a_hash_may_be(bitket, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_stores("k", 1000)
+    (tmp_path / "f").write_bytes(b"text")
+    check = ["verify", "f", "f.qds", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys"]
+    assert bitket("sign", "f", "--keys", "k/signer.keys", "--bits", 64)[0] == 0
+    status, _, err = bitket(*check)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "f.qds: signature: a hash of 64 bits; at least 128 are asked for" in err
+    assert KeyStore("k/receiver1.keys").left() == 1024
+    status, out, _ = bitket(*check, "--bits", 64)
+    assert status == 0
+    assert "valid: f; with perfect keys a forgery passes with probability below 3.5e-18" in " ".join(out.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

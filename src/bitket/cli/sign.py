@@ -83,6 +83,7 @@ def verify(
     signature_file: Annotated[Path, typer.Argument(metavar="SIGNATURE", help="Its signature, FILE.qds.")],
     key_file: Annotated[Path, typer.Option("--keys", help="A receiver's key file.")],
     peer: Annotated[Path, typer.Option("--peer-keys", help="The other receiver's key file.")],
+    bits: Annotated[int, typer.Option(min=8, help="Fewest bits of the hash that are accepted.")] = 128,
     as_json: Json = False,
 ) -> None:
     """Check a signature, once: it uses the keys up. Exit status 0 if valid, 1 if not.
@@ -90,7 +91,7 @@ def verify(
     Example: bitket verify report.pdf report.pdf.qds --keys keys/receiver1.keys --peer-keys keys/receiver2.keys
     """
     from bitket.networks.signatures.keys import KeyStore
-    from bitket.networks.signatures.protocol import Receiver, Signature
+    from bitket.networks.signatures.protocol import Receiver, Signature, forgery_probability
 
     size = _size(file)
     try:
@@ -101,19 +102,28 @@ def verify(
         signature = Signature.from_bytes(data)
     except InvalidInput as error:
         raise InvalidInput(f"{signature_file}: {error}") from None
-    one, other = (Receiver(KeyStore(path)) for path in (key_file, peer))
+    one, other = (Receiver(KeyStore(path), bits) for path in (key_file, peer))
     if one.store.party == other.store.party:
         raise InvalidInput(
             f"{peer}: the keys of {other.store.party}, as {key_file}; those of both receivers are needed"
         )
     for receiver in (one, other):  # before any bit is used
-        receiver.check(signature)
+        try:
+            receiver.check(signature)
+        except InvalidInput as error:
+            raise InvalidInput(f"{signature_file}: {error}") from None
     shares = [receiver.share(signature) for receiver in (one, other)]
     valid = one.verify(_shown(file, size, "verifying", as_json), signature, *shares)
+    bound = forgery_probability(8 * size, signature.n)
     if as_json:
-        print(json.dumps({"valid": valid, "message_bytes": size, "bits": signature.n}))
+        out = {"valid": valid, "message_bytes": size, "bits": signature.n, "forgery_probability": bound}
+        print(json.dumps(out))
+    elif valid:
+        console().print(
+            f"[green]valid[/]: {file}; with perfect keys a forgery passes with probability below {bound:.2g}"
+        )
     else:
-        console().print(f"[green]valid[/]: {file}" if valid else f"[red]not valid[/]: {file} is not what was signed")
+        console().print(f"[red]not valid[/]: {file} is not what was signed")
     if not valid:
         raise typer.Exit(1)
 

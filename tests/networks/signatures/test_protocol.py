@@ -20,7 +20,7 @@ from bitket.networks.signatures.protocol import KeyShare, Receiver, Signature, S
 @pytest.fixture
 def parties(tmp_path):
     stores = make_stores(tmp_path / "keys", 2_000_000)
-    return Signer(stores[0]), Receiver(stores[1]), Receiver(stores[2])
+    return Signer(stores[0]), Receiver(stores[1], 8), Receiver(stores[2], 8)
 
 
 def test_honest_runs_verify(parties):
@@ -118,6 +118,15 @@ def test_damaged_signatures(parties):
             noise[at] = draw.integers(256)
         with contextlib.suppress(InvalidInput):
             assert isinstance(Signature.from_bytes(bytes(noise)), Signature)
+
+
+def test_short_hashes_are_refused_before_a_key_is_used(parties):
+    signer, one, _ = parties
+    receiver, before = Receiver(one.store), one.store.left()
+    with pytest.raises(InvalidInput, match="a hash of 127 bits; at least 128 are asked for"):
+        receiver.share(signer.sign([b"x"], 127))
+    assert one.store.left() == before
+    receiver.share(signer.sign([b"x"], 128))
 
 
 def test_the_wrong_parties(parties, tmp_path):

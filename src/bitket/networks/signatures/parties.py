@@ -266,7 +266,9 @@ class _scratch:
         return self
 
     def keep(self) -> None:
-        """Give the file its name."""
+        """Give the file its name, once it is on the disk."""
+        with self.path.open("rb") as file:
+            os.fsync(file.fileno())
         self.path.replace(self._target)
 
     def __exit__(self, *_: object) -> None:

@@ -151,16 +151,23 @@ class Signer:
 class Receiver:
     """Bob or Charlie.
 
+    Parameters
+    ----------
+    store
+        The receiver's keys.
+    bits
+        Fewest bits of a hash that are accepted: who brings a signature says how many it has, and could guess a short one.
+
     Raises
     ------
     InvalidInput
         The store is a signer's.
     """
 
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: KeyStore, bits: int = 128) -> None:
         if store.party == "signer":
             raise InvalidInput(f"{store.path}: the keys of the signer; to verify, those of a receiver are needed")
-        self.store = store
+        self.store, self.bits = store, bits
 
     def check(self, signature: Signature) -> None:
         """Whether `share` would give the bits; nothing is used.
@@ -170,6 +177,8 @@ class Receiver:
         InvalidInput
             As `share`.
         """
+        if signature.n < self.bits:
+            raise InvalidInput(f"signature: a hash of {signature.n} bits; at least {self.bits} are asked for")
         if not hmac.compare_digest(signature.identity, self.store.identity):
             raise InvalidInput(f"{self.store.path}: the signature was made with another set of keys")
         self.store.check(signature.group, 3 * signature.n)
@@ -180,7 +189,7 @@ class Receiver:
         Raises
         ------
         InvalidInput
-            The signature belongs to other keys, or the bits are used or not there.
+            The hash is too short, the signature belongs to other keys, or the bits are used or not there.
         """
         self.check(signature)
         return KeyShare(signature.n, self.store.take(signature.group, 3 * signature.n))
