@@ -14,6 +14,9 @@ TINY = study.Config(
     trials=20,
     shots=20,
     episodes=2,
+    codes=("hamming-3",),
+    weights=(6, 7),
+    steps=300,
 )
 
 
@@ -46,6 +49,12 @@ def test_what_was_learned_goes_on_with_a_longer_seed(tiny):
     assert set(m) >= {"transfer/6-2-3/6-2-3", "transfer/6-2-3/9-2-6", "evaluations/ppo/9-2-6"}
     verdict = next(c for c in tiny[1]["claims"] if c["id"] == "distances_of_tens")
     assert (verdict["measured"], verdict["verdict"]) == (6, "not reproduced")
+
+
+def test_the_hamming_code_needs_weight_seven(tiny):
+    """All checks of a Hamming code weigh 4, and one bit is in three of them: 4 + 3."""
+    m = tiny[1]["metrics"]
+    assert (m["tradeoff/hamming-3/6"], m["tradeoff/hamming-3/7"]) == (2, 3)
 
 
 def test_same_seed_same_metrics(tiny, tmp_path):
