@@ -510,7 +510,7 @@ def _tradeoff_figure(run: Run, metrics: Mapping[str, float], config: Config) -> 
             marker="o",
             label=f"[{code.n}, {code.k}, {code.distance().value}]",
         )
-    axes.set(xlabel="greatest weight of a check of the product", ylabel="distance / that of the seed", ylim=(0, None))
+    axes.set(xlabel="greatest weight of a check of the product", ylabel="distance / that of the seed", ylim=(0, 1.08))
     axes.legend(frameon=False, ncols=2)
     run.figure(
         "tradeoff", figure, "Largest distance that annealing met within each weight, n and k as those of the seed"
