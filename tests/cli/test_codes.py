@@ -75,6 +75,7 @@ def test_reduce(bitket, folder, method):
         (("reduce", "heavy.npz", "-o", "light.txt"), "ends in"),
         (("reduce", "steane.npz", "--method", "ppo"), "classical factor"),
         (("reduce", "heavy.npz", "-o", "folder.npz"), "it is a folder"),
+        (("reduce", "heavy.npz", "-o", "heavy.npz"), "it is the input"),
         (("reduce", "heavy.npz", "-o", "text.npz/light.npz"), "is no folder that can be written to"),
         (("product", "hamming.alist", "hamming.alist", "-o", "light.txt"), "ends in"),
         (("info", "huge.mtx"), "1000000000 rows, 1 entries"),

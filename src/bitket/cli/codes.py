@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,7 +51,7 @@ def product(
     """The hypergraph product of two classical codes. Example: bitket codes product a.alist b.alist -o ab.npz"""
     from bitket.quantum.codes import ClassicalCode, hypergraph_product, read_code
 
-    _require_writable(out)
+    _require_writable((out,), (first, second))
     factors = []
     for path in (first, second):
         code = read_code(path)
@@ -89,7 +90,7 @@ def reduce(
     code = read_code(file)
     if seed_out is not None and method in ("generators", "hastings"):
         raise InvalidInput(f"--seed-out: the method {method} finds no classical factor")
-    _require_writable(out, seed_out)
+    _require_writable((out, seed_out), (file,))
     track = iter(Bars(as_json).track(range(evaluations), f"{method}, evaluations"))
     state = {"done": -1}
 
@@ -121,10 +122,12 @@ def reduce(
     _print(described, as_json)
 
 
-def _require_writable(*paths: Path | None) -> None:
+def _require_writable(paths: Sequence[Path | None], inputs: Sequence[Path]) -> None:
     """Before the work whose results go there."""
     for path in paths:
         if path is not None:
+            if path.absolute() in {file.absolute() for file in inputs}:
+                raise InvalidInput(f"cannot write {path}: it is the input")
             if path.suffix not in (".npz", ".alist", ".mtx", ".stim"):
                 raise InvalidInput(f"{path}: a name that ends in .npz, .alist, .mtx or .stim is needed")
             require_writable(path)
