@@ -94,6 +94,23 @@ def test_hastings_steps(code):
         assert hastings_reduction(code).n == coned.n
 
 
+def test_a_reduction_that_loses_distance_is_refused():
+    # The only Z check holds every logical Z operator: one qubit of its cone's graph is one.
+    code = CssCode(np.ones((1, 8), int), np.ones((1, 8), int))
+    assert (code.k, code.distance().value) == (6, 2)
+    assert coning(thickening(gauging(copying(code)), 10)).distance(budget=10**8).value == 1
+    with pytest.raises(InvalidInput, match="with d = 1; 2 is that of the input"):
+        reduce_weight(code, 6, "hastings")
+
+
+@pytest.mark.parametrize("empty", ["x", "z"])
+def test_hastings_steps_without_checks_of_a_kind(empty):
+    one, none = np.ones((1, 8), int), np.zeros((0, 8), int)
+    code = hastings_reduction(CssCode(none, one) if empty == "x" else CssCode(one, none))
+    assert code.k == 7
+    assert code.weights.check <= 6
+
+
 def brute_mask(H, k, ceiling):
     allowed = np.zeros(H.shape, bool)
     for c, v in itertools.product(*map(range, H.shape)):
