@@ -5,13 +5,22 @@ import json
 import numpy as np
 import pytest
 
-from bitket.quantum.codes import colour_code, dense_code, named_code, read_code, surface_code, write_code
+from bitket.quantum.codes import (
+    StabiliserCode,
+    colour_code,
+    dense_code,
+    named_code,
+    read_code,
+    surface_code,
+    write_code,
+)
 
 
 @pytest.fixture
 def folder(tmp_path):
     write_code(tmp_path / "hamming.alist", named_code("hamming-3"))
     write_code(tmp_path / "steane.npz", colour_code(3))
+    write_code(tmp_path / "five.npz", StabiliserCode.from_paulis(["XZZXI", "IXZZX", "XIXZZ", "ZXIXZ"]))
     write_code(tmp_path / "heavy.npz", dense_code(8, 2, 5, np.random.default_rng(0)))
     np.savez(tmp_path / "eights.npz", hx=np.ones((1, 8), int), hz=np.ones((1, 8), int))
     surface = surface_code(5)
@@ -42,7 +51,7 @@ def test_info_and_product(bitket, folder):
 
 @pytest.mark.parametrize("method", ["annealing", "classical", "generators", "hastings"])
 def test_reduce(bitket, folder, method):
-    name, k = {"hastings": ("eights.npz", 6), "generators": ("summed.npz", 1)}.get(method, ("heavy.npz", 4))
+    name, k = {"hastings": ("hamming.alist", 16), "generators": ("summed.npz", 1)}.get(method, ("heavy.npz", 4))
     args = ("codes", "reduce", folder / name, "--weight", 6, "--method", method, "-o", folder / "light.npz", "--json")
     status, text, err = bitket(*args)
     assert status == 0, err
@@ -74,6 +83,12 @@ def test_reduce(bitket, folder, method):
         (("reduce", "heavy.npz", "--method", "luck"), "there are"),
         (("reduce", "heavy.npz", "-o", "light.txt"), "ends in"),
         (("reduce", "steane.npz", "--method", "ppo"), "classical factor"),
+        (("reduce", "five.npz"), "a classical or a CSS code is needed"),
+        (("reduce", "five.npz", "--method", "hastings"), "a classical or a CSS code is needed"),
+        (("reduce", "heavy.npz", "--method", "classical", "--distance", 9), "only the searches"),
+        (("reduce", "heavy.npz", "-o", "one.npz", "--seed-out", "one.npz"), "two names"),
+        (("reduce", "heavy.npz", "-o", "one.npz", "--seed-out", "one.stim"), "made for CSS codes"),
+        (("reduce", "eights.npz", "--method", "hastings", "-o", "one.npz"), "d = 1; 2 is that of the input"),
         (("reduce", "heavy.npz", "-o", "folder.npz"), "it is a folder"),
         (("reduce", "heavy.npz", "-o", "heavy.npz"), "it is the input"),
         (("reduce", "heavy.npz", "-o", "text.npz/light.npz"), "is no folder that can be written to"),
@@ -83,12 +98,13 @@ def test_reduce(bitket, folder, method):
     ],
 )
 def test_bad_input_is_one_line(bitket, folder, arguments, words):
-    paths = [folder / a if str(a).endswith((".npz", ".alist", ".txt", ".mtx")) else a for a in arguments]
+    paths = [folder / a if str(a).endswith((".npz", ".alist", ".txt", ".mtx", ".stim")) else a for a in arguments]
     status, out, err = bitket("codes", *paths)
     assert status == 2
     assert words in err
     assert err.count("\n") == 1
     assert not out
+    assert not (folder / "one.npz").exists()
 
 
 def test_alone_it_shows_its_help(bitket):

@@ -91,6 +91,10 @@ def reduce(
     if seed_out is not None and method in ("generators", "hastings"):
         raise InvalidInput(f"--seed-out: the method {method} finds no classical factor")
     _require_writable((out, seed_out), (file,))
+    if seed_out is not None and seed_out.suffix == ".stim":
+        raise InvalidInput(f"{seed_out}: memory circuits are made for CSS codes; --seed-out takes .npz, .alist or .mtx")
+    if seed_out is not None and out is not None and seed_out.resolve() == out.resolve():
+        raise InvalidInput(f"{out}: named by both --out and --seed-out; two names are needed")
     track = iter(Bars(as_json).track(range(evaluations), f"{method}, evaluations"))
     state = {"done": -1}
 

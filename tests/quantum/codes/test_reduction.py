@@ -1,6 +1,7 @@
 """Weight reduction: splitting, Hastings' steps, the search's environment, certificates from files, memories."""
 
 import itertools
+import zipfile
 
 import numpy as np
 import pytest
@@ -91,6 +92,23 @@ def test_hastings_steps(code):
         assert hastings_reduction(code) is code
     else:
         assert hastings_reduction(code).n == coned.n
+
+
+def test_a_reduction_that_loses_distance_is_refused():
+    # The only Z check holds every logical Z operator: one qubit of its cone's graph is one.
+    code = CssCode(np.ones((1, 8), int), np.ones((1, 8), int))
+    assert (code.k, code.distance().value) == (6, 2)
+    assert coning(thickening(gauging(copying(code)), 10)).distance(budget=10**8).value == 1
+    with pytest.raises(InvalidInput, match="with d = 1; 2 is that of the input"):
+        reduce_weight(code, 6, "hastings")
+
+
+@pytest.mark.parametrize("empty", ["x", "z"])
+def test_hastings_steps_without_checks_of_a_kind(empty):
+    one, none = np.ones((1, 8), int), np.zeros((0, 8), int)
+    code = hastings_reduction(CssCode(none, one) if empty == "x" else CssCode(one, none))
+    assert code.k == 7
+    assert code.weights.check <= 6
 
 
 def brute_mask(H, k, ceiling):
@@ -311,6 +329,44 @@ def test_files(tmp_path):
     for name in ("wrong.npz", "pickled.npz", "clash.npz", "missing.npz"):
         with pytest.raises(InvalidInput, match=name):
             read_code(tmp_path / name)
+
+
+def test_alist_without_padding_and_with_bits_in_no_check(tmp_path):
+    H = np.array([[1, 0, 0, 1, 0], [0, 0, 0, 1, 0]])
+    heads = ["5 2", "2 2", "1 0 0 2 0", "2 1"]
+    (tmp_path / "bare.alist").write_text("\n".join([*heads, "1", "", "", "1 2", "", "1 4", "4"]) + "\n")
+    write_code(tmp_path / "padded.alist", ClassicalCode(H))
+    for name in ("bare.alist", "padded.alist"):
+        assert (read_code(tmp_path / name).checks == H).all()
+    heads[3] = "1 2"
+    (tmp_path / "rows.alist").write_text("\n".join([*heads, "1", "", "", "1 2", ""]) + "\n")
+    with pytest.raises(InvalidInput, match="line 4"):
+        read_code(tmp_path / "rows.alist")
+
+
+def test_every_name_that_is_written_is_read_again(tmp_path):
+    write_code(tmp_path / "kept.x.npz", colour_code(3))
+    assert read_code(tmp_path / "kept.x.npz").n == 7
+    with pytest.raises(InvalidInput, match="parts of a CSS code"):
+        write_code(tmp_path / "kept.x.alist", named_code("hamming-3"))
+    bare = CssCode(np.zeros((0, 4), int), [[1, 1, 0, 0]])
+    assert read_code(write_code(tmp_path / "bare.mtx", bare)[0]).k == bare.k == 3
+    with pytest.raises(InvalidInput, match="at least one check"):
+        write_code(tmp_path / "bare.alist", bare)
+    assert not list(tmp_path.glob("bare*.alist"))
+
+
+def test_damaged_archives(tmp_path):
+    np.savez_compressed(tmp_path / "whole.npz", h=np.random.default_rng(0).integers(0, 2, (40, 90)))
+    data = bytearray((tmp_path / "whole.npz").read_bytes())
+    data[80:200] = bytes(b ^ 0x5A for b in data[80:200])
+    (tmp_path / "stream.npz").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "header.npz", "w") as file:
+        file.writestr("h.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': garbage")
+    for name in ("stream.npz", "header.npz"):
+        with pytest.raises(InvalidInput, match="not a readable npz") as caught:
+            read_code(tmp_path / name)
+        assert "\n" not in str(caught.value)
 
 
 def test_memories():

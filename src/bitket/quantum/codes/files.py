@@ -7,6 +7,7 @@ ones alone; npz holds all entries.
 from __future__ import annotations
 
 import io
+import itertools
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def read_code(path: str | Path) -> Code:
     if path.suffix not in _READERS and path.suffix != ".npz":
         raise InvalidInput(f"{path}: a name that ends in .npz, .alist or .mtx is needed")
     for one, other in ((".x", ".z"), (".z", ".x")):
-        if Path(path.stem).suffix == one:
+        if path.suffix in _READERS and Path(path.stem).suffix == one:
             twin = path.with_name(Path(path.stem).stem + other + path.suffix)
             matrices = {name: _matrix(p) for name, p in ((one, path), (other, twin))}
             return _named(path, lambda m=matrices: CssCode(m[".x"], m[".z"], Path(path.stem).stem))
@@ -100,7 +101,14 @@ def write_code(path: str | Path, code: Code) -> list[Path]:
         raise InvalidInput(f"{path}: a name that ends in .npz, .alist, .mtx or .stim is needed")
     if isinstance(code, StabiliserCode):
         raise InvalidInput(f"{path}: a stabiliser code that is not CSS goes to .npz")
+    held = [code.checks] if isinstance(code, ClassicalCode) else [code.sparse_x, code.sparse_z]
+    if path.suffix == ".alist" and not all(checks.shape[0] for checks in held):
+        raise InvalidInput(f"{path}: an alist holds at least one check; .npz and .mtx take matrices of none")
     if isinstance(code, ClassicalCode):
+        if Path(path.stem).suffix in (".x", ".z"):
+            raise InvalidInput(
+                f"{path}: .x and .z before the ending name the parts of a CSS code, this one is classical"
+            )
         write_bytes(path, _WRITERS[path.suffix](csr_array(code.checks)))
         return [path]
     paths = [path.with_name(f"{path.stem}.{kind}{path.suffix}") for kind in "xz"]
@@ -125,9 +133,9 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise InvalidInput(f"{path}: there is no such file") from None
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, EOFError, MemoryError) as error:
-        if isinstance(error, NotEnoughMemory):
-            raise
+    except NotEnoughMemory:
+        raise
+    except Exception as error:  # zlib, tokenize, zipfile and NumPy raise many kinds for damaged files
         raise InvalidInput(f"{path}: not a readable npz file of number arrays ({error})") from None
 
 
@@ -159,7 +167,12 @@ def _from_alist(text: str, path: Path) -> csr_array:
     try:
         numbers = [[int(x) for x in line] for line in lines]
         n, m = numbers[0]
-        degrees, entries = numbers[2], numbers[4 : 4 + n]
+        degrees, body, at = numbers[2], numbers[4:], 0
+        entries = []
+        for degree in degrees:  # without padding a column in no check has an empty line, or none
+            missing = degree == 0 and (at == len(body) or any(body[at]))
+            entries.append([] if missing else body[at])
+            at += not missing
         by_column = [[c for c in line if c > 0] for line in entries]
         for v, found in enumerate(by_column):
             if (
@@ -169,14 +182,16 @@ def _from_alist(text: str, path: Path) -> csr_array:
                 or min(entries[v], default=0) < 0
             ):
                 raise InvalidInput(f"{path}: column {v + 1} does not hold {degrees[v]} different rows of 1 to {m}")
-        if len(entries) != n or len(numbers) not in (4 + n, 4 + n + m):
+        if len(entries) != n or len(body) - at not in (0, m):
             raise InvalidInput(
                 f"{path}: an alist of {n} columns and {m} rows has {4 + n + m} lines; there are {len(lines)}"
             )
         columns = np.repeat(np.arange(n), [len(found) for found in by_column])
         places = np.array([c - 1 for found in by_column for c in found], np.int64)
         H = _sparse(np.ones(len(places), np.uint8), places, columns, (m, n), path)
-        for c, line in enumerate(numbers[4 + n :]):
+        if numbers[3] != np.diff(H.indptr).tolist():
+            raise InvalidInput(f"{path}: the degrees of its rows, in line 4, are not those of its columns' entries")
+        for c, line in enumerate(body[at:]):
             if sorted(v for v in line if v) != (H.indices[H.indptr[c] : H.indptr[c + 1]] + 1).tolist():
                 raise InvalidInput(f"{path}: row {c + 1} and the columns disagree")
     except InvalidInput:
@@ -187,7 +202,7 @@ def _from_alist(text: str, path: Path) -> csr_array:
 
 
 def _to_alist(H: csr_array) -> bytes:
-    parts = [[line + 1 for line in np.split(m.indices, m.indptr[1:-1])] for m in (csr_array(H.T), H)]
+    parts = [[m.indices[a:b] + 1 for a, b in itertools.pairwise(m.indptr)] for m in (csr_array(H.T), H)]
     most = [max(map(len, part)) for part in parts]
     lines = [f"{H.shape[1]} {H.shape[0]}", f"{most[0]} {most[1]}"]
     lines += [" ".join(str(len(line)) for line in part) for part in parts]

@@ -11,6 +11,9 @@ Each step takes a CSS code and returns one with the same k:
   qubits, a new qubit each. An X check that shares qubits with the old check acts also on edges that pair them; cycles of the graph
   become X checks, cut by chords to weight 6, and moved to further layers of the graph where one layer would be too crowded.
 
+k stays. d stays under copying and thickening. Gauging can lower the X distance, which thickening multiplies by l; a cone lowers the Z distance
+where its check holds a logical Z operator S (an unreasonable code in Hastings' words): S becomes the edges that leave it.
+
 Source: Hastings 2021 (arXiv:2102.10030), sections II to IV; Sabo and others 2024 (arXiv:2402.05228), sections III and IV.
 """
 
@@ -36,7 +39,7 @@ Sets = list[set[int]]
 
 
 def _sets(checks: csr_array) -> Sets:
-    return [set(part.tolist()) for part in np.split(checks.indices, checks.indptr[1:-1])]
+    return [set(checks.indices[a:b].tolist()) for a, b in itertools.pairwise(checks.indptr)]
 
 
 def _code(x: Iterable[Iterable[int]], z: Iterable[Iterable[int]], n: int, name: str) -> CssCode:
@@ -111,7 +114,7 @@ def thickening(code: CssCode, heights: int | None = None) -> CssCode:
     for checks in users:
         conflict.add_edges_from(itertools.combinations(checks, 2))
     at = nx.greedy_color(conflict, strategy="DSATUR")
-    l = max(max(at.values()) + 1, heights or 2, 2)
+    l = max(max(at.values(), default=0) + 1, heights or 2, 2)
     size = _fits(code, l)
 
     def qubit_at(q: int, height: int) -> int:

@@ -236,10 +236,15 @@ def reduce_weight(
     Raises
     ------
     InvalidInput
-        k = 0, a target that cannot be reached, or one that was not reached within the budget.
+        k = 0, a target that cannot be reached, or one that was not reached within the budget; or the result's distance was found to
+        be smaller, as ``hastings`` can make it where a heavy Z check holds a logical operator.
     """
     if method not in get_args(WeightMethod):
         raise InvalidInput(f"method '{method}': there are {', '.join(get_args(WeightMethod))}")
+    if not isinstance(code, ClassicalCode | CssCode):
+        raise InvalidInput("weight reduction of a stabiliser code that is not CSS: a classical or a CSS code is needed")
+    if distance is not None and method not in ("ppo", "annealing"):
+        raise InvalidInput(f"distance {distance} for method {method}: only the searches, ppo and annealing, aim at one")
     if code.k == 0:
         raise InvalidInput("weight reduction of a code with k = 0: it holds nothing; k >= 1 is needed")
     if method in ("generators", "hastings"):
@@ -252,7 +257,7 @@ def reduce_weight(
             result = hastings_reduction(result, target)
         _reached(result, target, method)
         measured = certify(result, budget=200_000_000, trials=200)
-        return Reduced(result, None, _kept(css, result, measured), 0, generators=generators)
+        return Reduced(result, None, _kept(css, result, measured, method), 0, generators=generators)
     if isinstance(code, HypergraphProduct) and np.array_equal(code.first.checks, code.second.checks):
         code = code.first
     if isinstance(code, CssCode):
@@ -301,16 +306,27 @@ def _lighter(code: CssCode, target: int, seed: int) -> CssCode:
     return found if ones[0] < ones[1] else code
 
 
-def _kept(code: CssCode, result: CssCode, found: Certificate) -> Certificate:
-    """Prove that the result's distance is no smaller, where both can be searched."""
-    if found.distance is None or found.distance.exact:
+def _kept(code: CssCode, result: CssCode, found: Certificate, method: str) -> Certificate:
+    """Prove that the result's distance is no smaller, where both can be searched; refuse it where it is."""
+    if found.distance is None:
         return found
     before = code.distance(budget=200_000_000)
-    try:
-        proven = before.exact and result.distance_at_least(before.value)
-    except InvalidInput:  # the budget of the search was spent
-        proven = False
-    return replace(found, at_least=before.value) if proven else found
+    if not before.exact:
+        return found
+    kept = found.distance.value >= before.value
+    if kept and not found.distance.exact:
+        try:
+            kept = result.distance_at_least(before.value)
+        except InvalidInput:  # the budget of the search was spent
+            return found
+        found = replace(found, at_least=before.value)
+    if not kept:
+        low = f"{found.distance.value}" if found.distance.value < before.value else f"less than {before.value}"
+        raise InvalidInput(
+            f"method {method} reached weight {result.weights.check} with d = {low}; {before.value} is that of the input: "
+            "cones lower it where a heavy Z check holds a logical operator, gauging within X checks"
+        )
+    return found
 
 
 def _found(best: Any, distance: int, env: TannerEnv, target: int, done: int) -> ClassicalCode:
