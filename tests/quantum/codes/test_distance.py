@@ -200,6 +200,23 @@ def test_ways_agree_where_words_are_many():
     assert named_code("bch-8-3").distance().method == "meet in the middle"  # 3e6 sums of columns, not 2e11 of rows
 
 
+def test_any_budget_is_a_budget():
+    code = surface_code(3)
+    assert code.distance(method="clusters", budget=10**30).value == 3
+    assert code.distance_at_least(3, budget=10**30)
+    # Eliminations beyond 2^31 - 1 would not end: those of a budget do.
+    assert code.distance(method="information sets", budget=10**5, trials=10**12).value == 3
+
+
+def test_bound_of_a_product_says_how_it_was_found():
+    code = ClassicalCode(np.random.default_rng(0).integers(0, 2, (60, 120)))
+    factor, product = (c.distance(budget=10**6, trials=7) for c in (code, hypergraph_product(code)))
+    assert not product.exact
+    assert (product.value, product.trials, product.hits) == (factor.value, factor.trials, factor.hits)
+    assert product.trials == 7
+    assert product.hits > 0
+
+
 def test_golay_product():
     code = hypergraph_product(named_code("golay"))
     assert (code.n, code.k, code.distance().value) == (650, 144, 7)

@@ -281,7 +281,7 @@ class CssCode:
             The search needs more than the budget (a node counts as 50 words).
         """
         for checks, logical in ((self.sparse_z, self.logical_z), (self.sparse_x, self.logical_x)):
-            found, _, complete = clusters(checks, logical.T.words, weight, max(1, budget // 50))
+            found, _, complete = clusters(checks, logical.T.words, weight, min(max(1, budget // 50), 1 << 63))
             if found < weight:
                 return False
             if not complete:

@@ -34,6 +34,9 @@ _Plan = tuple[list[tuple[Words, Words, int]], int, float]
 _ENTRIES = 50_000_000  # sums that meeting in the middle may hold: 1.1 GiB
 
 
+_ENDLESS = 1 << 63  # words that nobody waits for
+
+
 @dataclass(frozen=True, eq=False)
 class Distance:
     """A distance, or a bound of it.
@@ -140,6 +143,7 @@ def least_word(
         return found(weight, word, True, "enumeration")
     labels = np.concatenate([np.zeros_like(BitMatrix.zeros(len(gauge), len(logical)).words), _identity(len(logical))])
     # An elimination costs about K^2 words of work; at least one is done, however large the code.
+    budget, trials = min(budget, _ENDLESS), min(trials, 2**31 - 1)
     trials = max(1, min(trials, 5 * budget // (K * K * rows.words.shape[1])))
     weight, word, hits = information_sets(rows.words, labels, n, trials, seed, n + 1)
     assert word is not None

@@ -65,8 +65,9 @@ class HypergraphProduct(CssCode):
         if not found:
             raise InvalidInput("distance of a code with k = 0: it has no logical operator; k >= 1 is needed")
         least, block, part = min(found, key=lambda f: f[0].value)
-        exact = all(d.exact for d, _, _ in found)
-        return Distance(least.value, exact, "product formula", self._operator(least.witness, block, part), least.trials)
+        exact, trials = all(d.exact for d, _, _ in found), max(d.trials for d, _, _ in found)
+        witness = self._operator(least.witness, block, part)
+        return Distance(least.value, exact, "product formula", witness, trials, least.hits)
 
     def _operator(self, word: NDArray[np.uint8], block: int, part: int) -> NDArray[np.uint8]:
         """The logical operator of weight |word| on one block: a word of a factor, at a place of the other that no check spans."""

@@ -308,20 +308,21 @@ def _lighter(code: CssCode, target: int, seed: int) -> CssCode:
 
 def _kept(code: CssCode, result: CssCode, found: Certificate, method: str) -> Certificate:
     """Prove that the result's distance is no smaller, where both can be searched; refuse it where it is."""
-    if found.distance is None:
+    distance = found.distance
+    if distance is None:
         return found
     before = code.distance(budget=200_000_000)
     if not before.exact:
         return found
-    kept = found.distance.value >= before.value
-    if kept and not found.distance.exact:
+    kept = distance.value >= before.value
+    if kept and not distance.exact:
         try:
             kept = result.distance_at_least(before.value)
         except InvalidInput:  # the budget of the search was spent
             return found
         found = replace(found, at_least=before.value)
     if not kept:
-        low = f"{found.distance.value}" if found.distance.value < before.value else f"less than {before.value}"
+        low = f"{distance.value}" if distance.value < before.value else f"less than {before.value}"
         raise InvalidInput(
             f"method {method} reached weight {result.weights.check} with d = {low}; {before.value} is that of the input: "
             "cones lower it where a heavy Z check holds a logical operator, gauging within X checks"
