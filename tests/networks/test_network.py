@@ -13,7 +13,7 @@ from scipy.stats import expon, ks_2samp, kstest
 
 from bitket.errors import InvalidInput
 from bitket.networks.applications import RandomRequests, RequestSettings, Teleportation, random_requests, teleport
-from bitket.networks.entanglement import Purification
+from bitket.networks.entanglement import EndOfSwap, Purification, Swapping
 from bitket.networks.hardware import Hardware, MemoryHardware
 from bitket.networks.network import Network
 from bitket.networks.photonics import Detector
@@ -216,6 +216,40 @@ def test_the_right_router_asks_for_a_purification(path, asks, monkeypatch):
     network.run(1.2)
     assert request.delivered > 10
     assert names == {asks}
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_swaps_succeed_and_lose_fidelity_as_the_hardware_says(share):
+    lasting = MemoryHardware(raw_fidelity=0.935, efficiency=0.75, frequency_hz=2000.0)
+    network = chain(3, hardware(8, memory=lasting, swap_success=share), seed=3, record=True)
+    request = network.request("r0", "r2", start=0.01, end=20.0, memories=4)
+    network.run(21.0)
+    assert_at_rest(network)
+    assert network.swaps > 1000
+    # The last swap of each memory may be cut off by the end.
+    assert abs(request.delivered - share * network.swaps) < 4 * (network.swaps * share * (1 - share)) ** 0.5 + 4
+    assert {round(fidelity, 12) for _, _, fidelity in network.deliveries} == {round(0.935**2 * 0.99, 12)}
+
+
+def test_a_swapped_pair_expires_with_the_first_of_its_halves(monkeypatch):
+    start, receive, halves, told = Swapping.start, EndOfSwap.receive, [], []
+
+    def starts(self):
+        halves.append(tuple(m.expires for m in self.memories))
+        start(self)
+
+    def receives(self, source, *message):
+        told.append(message[-1])
+        receive(self, source, *message)
+
+    monkeypatch.setattr(Swapping, "start", starts)
+    monkeypatch.setattr(EndOfSwap, "receive", receives)
+    network = chain(4, hardware(8), seed=2)
+    network.request("r0", "r3", start=0.01, end=5.0, memories=4)
+    network.run(6.0)
+    assert sum(a != b for a, b in halves) > 100
+    assert len(told) > 200
+    assert set(told) <= {min(pair) for pair in halves}
 
 
 def test_swaps_follow_a_balanced_order():
