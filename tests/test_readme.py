@@ -25,8 +25,8 @@ NOT_RUN = {
     "bitket reproduce --jobs 2": "reruns every paper; tests/cli/test_reproduce.py runs a few",
 }
 _BLOCK = re.compile(r"^```(python|console)\n(.*?)^```\n(?:\n?```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
-# What differs from run to run: names of run folders, seconds, and the signs of keys.
-_VARYING = ((r"-\d{8}-\d{6}(-\d+)?", "-..."), (r"\b\d+(\.\d+)? s\b(?= of wall)", "... s"))
+# What differs from run to run: names of run folders, and seconds.
+_VARYING = ((r"-\d{8}-\d{6}(-\d+)?", "-..."), (r"[\d.]+ s; report: (\S*/)\d{8}-\d{6}-\w+", r"... s; report: \1..."))
 _CHECKER, _FLAGS = doctest.OutputChecker(), doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
