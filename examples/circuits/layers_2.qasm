@@ -1,0 +1,12 @@
+OPENQASM 2.0;
+include "qelib1.inc";
+qreg q[2];
+creg c[2];
+ry(-1.43) q[0];
+ry(-1.209) q[1];
+cz q[0], q[1];
+ry(1.885) q[0];
+ry(-2.449) q[1];
+cz q[0], q[1];
+measure q[0] -> c[0];
+measure q[1] -> c[1];

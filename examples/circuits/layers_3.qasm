@@ -1,0 +1,17 @@
+OPENQASM 2.0;
+include "qelib1.inc";
+qreg q[3];
+creg c[3];
+ry(-2.486) q[0];
+ry(-1.579) q[1];
+ry(1.808) q[2];
+cz q[0], q[1];
+cz q[1], q[2];
+ry(0.493) q[0];
+ry(-2.435) q[1];
+ry(-0.401) q[2];
+cz q[0], q[1];
+cz q[1], q[2];
+measure q[0] -> c[0];
+measure q[1] -> c[1];
+measure q[2] -> c[2];
