@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CODE := src tests benchmarks
 # What the installed package is made from: a change in one of these installs it anew.
-INSTALLED := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/bitket/quantum/simulation/native/*.?pp)
+INSTALLED := pyproject.toml constraints.txt CMakeLists.txt $(shell find src -name "*.?pp")
 
 .PHONY: reproduce test test-all bench results clean
 

@@ -23,7 +23,7 @@ def test_returns_of_n_steps():
     m = agent.memory
     assert m["reward"][:4].tolist() == [1 + 1 + 1, 2 + 2 + 2, 4 + 4, 8]
     assert m["discount"][:4].tolist() == [0.125, 0, 0, 0]
-    assert m["after"][0].argmax() == 3
+    assert m["after"][0].tolist() == [(3, 1.0)]
     assert m["action"][:4].tolist() == [0, 1, 0, 1]
 
 
@@ -83,3 +83,18 @@ def test_forbidden_actions_are_never_taken():
 def test_wrong_settings(wrong):
     with pytest.raises(InvalidInput, match="double DQN"):
         DoubleDQNSettings(**wrong)
+
+
+def test_entries_are_the_observation(monkeypatch):
+    """Batches of observations that are mostly zero, of full ones, and of both give the values of the whole arrays."""
+    rng = np.random.default_rng(0)
+    agent = DoubleDQN(40, 3, DoubleDQNSettings(hidden=(16,), batch=4, n_step=1), 0)
+    for share in (0.1, 0.9):  # remembered by entries alone; then as a whole
+        shown = (rng.random((8, 40)) < share) * rng.normal(size=(8, 40)).astype(np.float32)
+        for k in range(7):
+            agent.remember(shown[k], 0, 0.0, shown[k + 1], np.ones(3, bool), terminated=False, truncated=True)
+        rows = agent.memory["before"][agent.stored - 7 : agent.stored]
+        batch = agent._batch(rows)
+        assert isinstance(batch, tuple) == (share == 0.1)
+        found = agent.online(batch).detach().numpy()
+        np.testing.assert_allclose(found, agent.values(shown[:7].astype(np.float32)), atol=1e-6)

@@ -1,14 +1,16 @@
 """The energy of a growing circuit, and its angles optimised after each gate.
 
 Two ways to optimise: without shots, sequential sine fits of every angle (which leave saddle points, where a new angle stands) and then
-L-BFGS-B on the adjoint gradient, or COBYLA as the source has it; with shots, Adam-SPSA in stages of rising shots that share their
-moments. Results without shots depend on nothing but the gates and are kept.
+L-BFGS on the adjoint gradient, or COBYLA as the source has it; with shots, Adam-SPSA in stages of rising shots that share their
+moments. Results without shots depend on nothing but the gates and are kept. Small circuits without noise are fitted in one call of
+compiled code (``native/angles.cpp``); larger and noisy ones, and a library without it, by `bitket.learning`'s NFT and L-BFGS-B.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -24,8 +26,16 @@ from bitket.quantum.variational.search.encoding import Gate, build
 
 __all__ = ["AngleSearch", "Fitted", "ShotStage"]
 
+_native: Any
+try:
+    _native = import_module("bitket.quantum.variational.search.native._angles")
+except ImportError:
+    _native = None
+
 _KEPT = 200_000
 """Circuits whose angles are remembered."""
+_SMALL = 12
+"""Qubits up to which the compiled fit, which has one thread and no plan, is the faster one."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,8 @@ class AngleSearch:
         self._terms = [PauliSum.from_masks(n, [(1.0, x, z)]) for _, x, z in self.operator.masks() if x | z]
         self._coefficients = np.array([c.real for c, x, z in self.operator.masks() if x | z])
         self._constant = float(sum(c.real for c, x, z in self.operator.masks() if not x | z))
+        self._masks = np.array([(x, z) for _, x, z in self.operator.masks()], np.int64).reshape(-1, 2)
+        self._all_coefficients = np.array([c.real for c, _, _ in self.operator.masks()])
         self._kept: dict[tuple[Gate, ...], Fitted] = {}
 
     def energy(self, gates: Sequence[Gate], angles: NDArray[np.float64]) -> float:
@@ -107,6 +119,15 @@ class AngleSearch:
         return self._kept[key]
 
     def _exact(self, gates: Sequence[Gate], start: NDArray[np.float64]) -> Fitted:
+        n = self.operator.num_qubits
+        if self.method == "gradient" and self.noise is None and _native is not None and n <= _SMALL:
+            angles = np.array(start, dtype=float)
+            rows = np.array([_row(g) for g in gates], np.int64)
+            energy, evaluations = _native.fit(n, self._masks, self._all_coefficients, rows, angles, self.evaluations)
+            return Fitted(angles, energy, evaluations)
+        return self._by_scipy(gates, start)
+
+    def _by_scipy(self, gates: Sequence[Gate], start: NDArray[np.float64]) -> Fitted:
         circuit = build(gates, self.operator.num_qubits)
 
         @batched
@@ -160,3 +181,8 @@ class AngleSearch:
             state = latest | ({"best": np.inf, "best_x": found.x} if self.spsa.keep_best else {})
         # Measured anew: the best of many noisy values is too low.
         return Fitted(found.x, float(value(found.x[None])[0]), found.nfev + 1)
+
+
+def _row(gate: Gate) -> tuple[int, int, int]:
+    """A gate in the words of the compiled fit: the axis of a rotation and its qubit, or 3, control and target."""
+    return (gate.axis, gate.qubit, 0) if gate.axis is not None else (3, gate.qubit, gate.target or 0)

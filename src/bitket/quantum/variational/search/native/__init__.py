@@ -1,0 +1,1 @@
+"""The compiled fit of angles; `bitket.quantum.variational.search.angles` holds its twin."""
