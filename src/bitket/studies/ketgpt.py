@@ -75,10 +75,9 @@ class Config:
     classifier_width: Annotated[int, Ge(1)] = 64
     classifier_layers: Annotated[int, Ge(1)] = 2
     classifier_words: Annotated[int, Ge(8)] = 256
+    """Words that the classifier reads; the one of order and wiring reads half as many gates."""
     classifier_epochs: Annotated[int, Ge(1)] = 10
     classifier_rate: Annotated[float, Gt(0)] = 2e-3
-    wiring_gates: Annotated[int, Ge(8)] = 96
-    """Gates that the classifier of order and wiring reads."""
     unseen: tuple[str, ...] = ("qaoa", "qftentangled", "wstate")
     """Families that a second classifier is not trained on."""
     shuffles: Annotated[int, Ge(1)] = 3
@@ -442,7 +441,7 @@ def _wired(
     classifier = WiringClassifier(
         config.classifier_width,
         config.classifier_layers,
-        config.wiring_gates,
+        config.classifier_words // 2,
         config.classifier_epochs,
         learning_rate=config.classifier_rate,
         seed=int(numbers.integers(2**31)),
