@@ -40,7 +40,8 @@ def test_train_sample_verify(bitket, folder, tmp_path, tokens):
     found = json.loads(out)
     assert (found["validity"]["valid"], found["validity"]["files"]) == (6, 7)
     assert found["validity"]["failures"] == {"index out of range": 1}
-    assert 0 <= found["called_real"] <= 1
+    assert set(found["called_real"]) == {"wiring", "words"}
+    assert all(0 <= share <= 1 for share in found["called_real"].values())
     text = bitket("generate", "verify", new, "--against", folder)[1]
     assert text.startswith("valid         6 of 7, 85.7%")
     assert "index out of range 1" in text

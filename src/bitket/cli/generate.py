@@ -137,13 +137,7 @@ def verify(
     """Validity, realism, structure and memorisation. Example: bitket generate verify new --against circuits"""
     import numpy as np
 
-    from bitket.quantum.generation import (
-        LineTokenizer,
-        RandomCircuitBaseline,
-        RealismClassifier,
-        canonical,
-        drawn_sizes,
-    )
+    from bitket.quantum.generation import RealismClassifier, WiringClassifier, canonical, negatives
     from bitket.quantum.generation import verify as report_on
 
     if not folder.is_dir():
@@ -159,13 +153,17 @@ def verify(
         except BitketError:  # counted by the report
             texts.append(text)
     numbers = np.random.default_rng(seed)
-    predict = None
-    if len(real) >= 10:  # a classifier of fewer would say nothing
-        baseline = RandomCircuitBaseline(LineTokenizer.fit(real.texts))
-        random = baseline.sample(*drawn_sizes(real, len(real), numbers), numbers)
-        classifier = RealismClassifier(seed=seed).fit([*real.texts, *random], [1] * len(real) + [0] * len(random))
-        predict = classifier.predict
-    found = report_on(texts, real, generator=numbers, predict=predict).to_dict() | {"seed": seed}
+    judges = {}
+    if len(real) >= 10:  # classifiers of fewer would say nothing
+        made = negatives(real, numbers)
+        others = [text for kind in made.values() for text in kind]
+        for name, classifier, false in (
+            ("wiring", WiringClassifier(seed=seed), others),
+            ("words", RealismClassifier(seed=seed), made["random"]),
+        ):
+            classifier.fit([*real.texts, *false], [1] * len(real) + [0] * len(false))
+            judges[name] = classifier.predict
+    found = report_on(texts, real, generator=numbers, judges=judges).to_dict() | {"seed": seed}
     if as_json:
         print(json.dumps(found))
     else:
@@ -187,8 +185,9 @@ def _print(found: dict[str, Any]) -> None:
         f"valid         {valid['valid']} of {valid['files']}, {valid['rate']:.1%} ({valid['low']:.1%} to {valid['high']:.1%})"
         + (f"; {causes}" if causes else "")
     )
-    if found["called_real"] is not None:
-        screen.print(f"called real   {found['called_real']:.1%} by a classifier trained on these files and random ones")
+    for name, seen in (("wiring", "order and wiring"), ("words", "words alone, as in the paper")):
+        if name in found["called_real"]:
+            screen.print(f"called real   {found['called_real'][name]:.1%} by a classifier that sees {seen}")
     screen.print(
         f"structure     {found['structure_distance']:.3g} deviations from the real mean; energy distance "
         f"{found['energy_distance']:.3g}, p = {found['energy_p']:.2g}"

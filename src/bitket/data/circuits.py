@@ -95,7 +95,8 @@ class QasmCorpus:
         try:
             from mqt.bench.benchmark_generation import get_benchmark_alg
             from mqt.bench.benchmarks import get_available_benchmark_names
-            from qiskit import qasm2, transpile
+            from qiskit import qasm2
+            from qiskit.transpiler import generate_preset_pass_manager
         except ModuleNotFoundError:
             raise MissingExtra("circuits of MQT Bench: pip install 'bitket[circuits]'") from None
         known, sizes = get_available_benchmark_names(), sorted(set(qubits))
@@ -107,6 +108,9 @@ class QasmCorpus:
         if not sizes or sizes[0] < 1:
             raise InvalidInput(f"qubits {sizes[:1]}: sizes of 1 or more are needed")
 
+        # Made once: for small circuits it takes longer than what it does.
+        passes = generate_preset_pass_manager(1, basis_gates=_BASIS, seed_transpiler=_SEED)
+
         def made(family: str, n: int) -> str:
             generator = import_module(f"mqt.bench.benchmarks.{family}").create_circuit
             seeded: dict[str, Any] = {"seed": _SEED} if "seed" in inspect.signature(generator).parameters else {}
@@ -115,7 +119,7 @@ class QasmCorpus:
                 circuit = get_benchmark_alg(family, n, **seeded)
             finally:
                 random.setstate(before)
-            return qasm2.dumps(transpile(circuit, basis_gates=_BASIS, optimization_level=1, seed_transpiler=_SEED))
+            return qasm2.dumps(passes.run(circuit))
 
         found, left_out = _generated(families, sizes, max_lines, made)
         return cls._of(found, left_out | NOT_OFFERED)

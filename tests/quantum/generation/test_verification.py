@@ -8,6 +8,7 @@ from qiskit.exceptions import QiskitError
 from scipy.stats import energy_distance as energy_distance_1d
 from scipy.stats import norm
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 
 from bitket.data.circuits import QasmCorpus
 from bitket.errors import InvalidInput
@@ -163,7 +164,7 @@ def test_the_classifier_tells_real_from_random(parts, random_files):
     assert c.predict_proba(["measure q[0] -> c[0];\n"]).shape == (1, 2)  # no word is left
     with pytest.raises(InvalidInput, match="and both, are needed"):
         RealismClassifier().fit(texts[:3], [1, 1, 1])
-    with pytest.raises(InvalidInput, match="fit it first"):
+    with pytest.raises(NotFittedError):
         RealismClassifier().predict(texts)
 
 
@@ -177,11 +178,11 @@ def test_a_report(corpus, trained, random_files):
     import torch
 
     files = trained["line"].sample(40, generator=torch.Generator().manual_seed(1))
-    report = verify(files, corpus, generator=rng(), predict=lambda texts: np.ones(len(texts)))
+    report = verify(files, corpus, generator=rng(), judges={"all": lambda texts: np.ones(len(texts))})
     control = verify(random_files, corpus, generator=rng())
     assert report.validity.rate == 1
-    assert report.called_real == 1
-    assert control.called_real is None
+    assert report.called_real == {"all": 1.0}
+    assert control.called_real == {}
     half = verify(corpus.texts[::2], corpus, generator=rng())
     assert half.structure_distance < control.structure_distance
     assert half.energy_distance < control.energy_distance

@@ -4,6 +4,7 @@ from bitket.quantum.generation.baseline import RandomCircuitBaseline, drawn_size
 from bitket.quantum.generation.classifier import RealismClassifier
 from bitket.quantum.generation.generator import CircuitGPT, GeneratorConfig, Perplexity
 from bitket.quantum.generation.gpt import GPT2, GPTConfig
+from bitket.quantum.generation.negatives import NEGATIVES, histogram_matched, negatives, rewired, shuffled
 from bitket.quantum.generation.ngrams import NGramModel
 from bitket.quantum.generation.sampling import Sampling
 from bitket.quantum.generation.structure import METRICS, Structure, structure_metrics
@@ -17,10 +18,12 @@ from bitket.quantum.generation.verification import (
     validity,
     verify,
 )
+from bitket.quantum.generation.wiring import WiringClassifier
 
 __all__ = [
     "GPT2",
     "METRICS",
+    "NEGATIVES",
     "CircuitGPT",
     "GPTConfig",
     "GateTokenizer",
@@ -36,9 +39,14 @@ __all__ = [
     "Tokenizer",
     "Validity",
     "VerificationReport",
+    "WiringClassifier",
     "canonical",
     "drawn_sizes",
+    "histogram_matched",
     "memorisation",
+    "negatives",
+    "rewired",
+    "shuffled",
     "structure_metrics",
     "validity",
     "verify",

@@ -1,4 +1,7 @@
-"""A classifier of circuit files, real or random: a small transformer encoder trained from scratch.
+"""Classifiers of circuit files, real or not: small transformer encoders trained from scratch.
+
+`RealismClassifier` is KetGPT's, which reads words and was trained against random files. It calls files with shuffled lines real, as it
+learns which lines there are and hardly how they follow; `bitket.quantum.generation.wiring` has one that sees order and wiring.
 
 What would give the answer away is taken out first: measurements, declarations and header. The rest is cut into words (letters, groups of
 two digits, signs that end a line or join numbers), of which the first ``context`` are read. KetGPT starts from a pretrained DistilBERT
@@ -9,19 +12,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bitket.errors import InvalidInput
 from bitket.learning import Training
+from bitket.learning.threads import one_thread
 
-__all__ = ["RealismClassifier", "words"]
+__all__ = ["CircuitClassifier", "Encoder", "RealismClassifier", "words"]
 
 _WORD = re.compile(r"[a-z_]+|\d{1,2}|[-;/*(.]")
 _DROPPED = re.compile(r"^\s*(?:m|OPENQASM|include|qreg|creg)")
@@ -37,10 +43,11 @@ def words(text: str) -> list[str]:
     return [word for line in kept for word in _WORD.findall(line)]
 
 
-class _Encoder(nn.Module):
-    def __init__(self, vocabulary: int, width: int, layers: int, context: int) -> None:
+class Encoder(nn.Module):
+    """A pre-norm transformer encoder of vectors ``[B, T, width]``, averaged over those that are not padding, to one score each."""
+
+    def __init__(self, width: int, layers: int, context: int) -> None:
         super().__init__()
-        self.words = nn.Embedding(vocabulary, width, padding_idx=0)
         self.places = nn.Embedding(context, width)
         layer = nn.TransformerEncoderLayer(
             width, max(1, width // 32), 4 * width, 0.1, "gelu", batch_first=True, norm_first=True
@@ -48,18 +55,107 @@ class _Encoder(nn.Module):
         self.body = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
         self.head = nn.Linear(width, 1)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        ids = ids[:, : max(1, int((ids != 0).sum(1).max()))]
-        x = self.words(ids) + self.places.weight[: ids.shape[1]]
-        padding = ids == 0
+    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        """Scores ``[B]``."""
+        padding = padding.clone()
         padding[:, 0] = False  # a file without a word still has a place to attend to
-        y = self.body(x, src_key_padding_mask=padding)
+        y = self.body(x + self.places.weight[: x.shape[1]], src_key_padding_mask=padding)
         kept = (~padding)[..., None]
         return self.head((y * kept).sum(1) / kept.sum(1))[:, 0]
 
 
-class RealismClassifier(ClassifierMixin, BaseEstimator):
-    """Real (1) or random (0).
+class _Words(nn.Module):
+    def __init__(self, vocabulary: int, width: int, layers: int, context: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, width, padding_idx=0)
+        self.encoder = Encoder(width, layers, context)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        ids = ids[:, : max(1, int((ids != 0).sum(1).max()))]
+        return self.encoder(self.words(ids), ids == 0)
+
+
+class CircuitClassifier(ClassifierMixin, BaseEstimator):
+    """What classifiers of files share: training and prediction; ``_prepared`` makes numbers of files, ``_network`` a module for them."""
+
+    width: int
+    layers: int
+    context: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    checkpoint: Path | None
+
+    def _learned(self, texts: Sequence[str]) -> None:
+        """What is read off the training files before they can be numbers."""
+        raise NotImplementedError
+
+    def _prepared(self, texts: Sequence[str]) -> Tensor:
+        raise NotImplementedError
+
+    def _network(self) -> nn.Module:
+        raise NotImplementedError
+
+    def fit(self, texts: Sequence[str], labels: Sequence[int] | NDArray[np.int64]) -> CircuitClassifier:
+        """Learn from files and their labels, 1 for real ones and 0 for others; both classes weigh the same.
+
+        Raises
+        ------
+        InvalidInput
+            Numbers do not fit, or a class is missing.
+        """
+        y = np.asarray(labels)
+        if len(texts) != len(y) or set(y.tolist()) != {0, 1}:
+            raise InvalidInput(
+                f"classifier: {len(texts)} files, {len(y)} labels; a 0 or 1 for each, and both, are needed"
+            )
+        self.classes_ = np.array([0, 1])
+        self._learned(texts)
+        generator = torch.Generator().manual_seed(self.seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self.module_ = self._network()
+        training = Training(
+            self.epochs,
+            batch_size=self.batch_size,
+            optimiser="adamw",
+            learning_rate=self.learning_rate,
+            weight_decay=0.01,
+            decay="cosine",
+            largest_gradient=1.0,
+        )
+        weight = torch.tensor((y == 0).sum() / (y == 1).sum(), dtype=torch.float32)
+        with one_thread():
+            result = training.fit(
+                self.module_,
+                partial(F.binary_cross_entropy_with_logits, pos_weight=weight),
+                self._prepared(texts),
+                torch.tensor(y, dtype=torch.float32),
+                generator=generator,
+                checkpoint=self.checkpoint,
+            )
+        self.history_ = result.history
+        self.module_.eval()
+        return self
+
+    @torch.inference_mode()
+    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Probabilities of not real and real, ``[N, 2]``."""
+        check_is_fitted(self, "module_")
+        if not len(texts):
+            return np.zeros((0, 2))
+        scores = torch.cat([self.module_(part) for part in self._prepared(texts).split(64)])
+        real = torch.sigmoid(scores.double()).numpy()
+        return np.column_stack([1 - real, real])
+
+    def predict(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """1 where p(real) is larger than p(not real)."""
+        return self.predict_proba(texts).argmax(axis=1)
+
+
+class RealismClassifier(CircuitClassifier):
+    """Real (1) or random (0), from words.
 
     Parameters
     ----------
@@ -90,64 +186,15 @@ class RealismClassifier(ClassifierMixin, BaseEstimator):
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.seed, self.checkpoint = seed, checkpoint
 
-    def fit(self, texts: Sequence[str], labels: Sequence[int] | NDArray[np.int64]) -> RealismClassifier:
-        """Learn from files and their labels, 1 for real ones and 0 for random ones.
-
-        Raises
-        ------
-        InvalidInput
-            Numbers do not fit, or a class is missing.
-        """
-        y = np.asarray(labels)
-        if len(texts) != len(y) or set(y.tolist()) != {0, 1}:
-            raise InvalidInput(
-                f"classifier: {len(texts)} files, {len(y)} labels; a 0 or 1 for each, and both, are needed"
-            )
-        self.classes_ = np.array([0, 1])
+    def _learned(self, texts: Sequence[str]) -> None:
         self.words_ = {word: 2 + k for k, word in enumerate(sorted({w for text in texts for w in words(text)}))}
-        generator = torch.Generator().manual_seed(self.seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            self.module_ = _Encoder(2 + len(self.words_), self.width, self.layers, self.context)
-        training = Training(
-            self.epochs,
-            batch_size=self.batch_size,
-            optimiser="adamw",
-            learning_rate=self.learning_rate,
-            weight_decay=0.01,
-            decay="cosine",
-            largest_gradient=1.0,
-        )
-        result = training.fit(
-            self.module_,
-            F.binary_cross_entropy_with_logits,
-            self._ids(texts),
-            torch.tensor(y, dtype=torch.float32),
-            generator=generator,
-            checkpoint=self.checkpoint,
-        )
-        self.history_ = result.history
-        self.module_.eval()
-        return self
 
-    def _ids(self, texts: Sequence[str]) -> Tensor:
+    def _network(self) -> nn.Module:
+        return _Words(2 + len(self.words_), self.width, self.layers, self.context)
+
+    def _prepared(self, texts: Sequence[str]) -> Tensor:
         ids = torch.zeros(len(texts), self.context, dtype=torch.long)
         for row, text in zip(ids, texts, strict=True):
             found = [self.words_.get(word, 1) for word in words(text)[: self.context]]
             row[: len(found)] = torch.tensor(found, dtype=torch.long)
         return ids
-
-    @torch.inference_mode()
-    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Probabilities of random and real, ``[N, 2]``."""
-        if not hasattr(self, "module_"):
-            raise InvalidInput("classifier: fit it first")
-        if not len(texts):
-            return np.zeros((0, 2))
-        scores = torch.cat([self.module_(part) for part in self._ids(texts).split(64)])
-        real = torch.sigmoid(scores.double()).numpy()
-        return np.column_stack([1 - real, real])
-
-    def predict(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """1 where p(real) is at least 0.5."""
-        return (self.predict_proba(texts)[:, 1] >= 0.5).astype(np.int64)

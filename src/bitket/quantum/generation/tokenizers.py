@@ -21,7 +21,18 @@ from bitket.errors import InvalidInput
 from bitket.quantum.generation.statements import Statement, statement
 from bitket.runs.files import write_json
 
-__all__ = ["END", "PAD", "SPECIAL", "UNKNOWN", "GateTokenizer", "LineTokenizer", "Tokenizer", "tokenizer_from_dict"]
+__all__ = [
+    "END",
+    "PAD",
+    "SPECIAL",
+    "UNKNOWN",
+    "GateTokenizer",
+    "LineTokenizer",
+    "Tokenizer",
+    "angle_value",
+    "tokenizer_from_dict",
+    "written",
+]
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>", "\n")
 START, PAD, END, UNKNOWN = 0, 1, 2, 3
@@ -166,7 +177,7 @@ class GateTokenizer(Tokenizer):
             here: set[str] = set()
             for line in text.splitlines(keepends=True):
                 s = statement(line)
-                if _written(s) != line:
+                if written(s) != line:
                     continue
                 if s.kind in ("gate", "measure", "barrier"):
                     heads[s.name] = None
@@ -183,7 +194,7 @@ class GateTokenizer(Tokenizer):
         out: list[int] = []
         for line in text.splitlines(keepends=True):
             s = statement(line)
-            if _written(s) != line:
+            if written(s) != line:
                 ids = [UNKNOWN]
             elif s.kind in ("gate", "measure", "barrier"):
                 ids = [self.id(s.name), *map(self._angle, s.params), *(self.id(_place(o)) for o in s.operands)]
@@ -229,7 +240,7 @@ class GateTokenizer(Tokenizer):
         known = self._ids.get(f"@{text}")
         if known is not None:
             return known
-        turns = (_value(text) + 2 * math.pi) / (4 * math.pi)
+        turns = (angle_value(text) + 2 * math.pi) / (4 * math.pi)
         return self.id(f"~{min(self.buckets - 1, int((turns - math.floor(turns)) * self.buckets))}")
 
     def _middle(self, bucket: int) -> str:
@@ -253,7 +264,7 @@ def _line(head: str, params: Sequence[str], places: Sequence[str]) -> str:
     return f"{head}{inner} {joined};\n"
 
 
-def _written(s: Statement) -> str:
+def written(s: Statement) -> str:
     """The one way in which this statement is written here."""
     if s.kind in ("gate", "measure", "barrier"):
         return _line(s.name, s.params, [_place(o) for o in s.operands])
@@ -265,7 +276,7 @@ def _written(s: Statement) -> str:
 _PI = re.compile(r"pi")
 
 
-def _value(text: str) -> float:
+def angle_value(text: str) -> float:
     """A constant as `statement` lets through: numbers and pi joined by + - * /, no brackets."""
     total = 0.0
     for sign, term in re.findall(r"([-+]?)((?:[^-+eE]|[eE][-+]?)+)", text.replace(" ", "")):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -197,7 +197,7 @@ class VerificationReport:
     validity, memorisation
         See there.
     called_real
-        Share that the classifier calls real, None without a classifier.
+        Share that each classifier calls real, by its name.
     structure_distance
         Between the mean vectors of standardised metrics of the files and of the real ones.
     energy_distance, energy_p
@@ -206,7 +206,7 @@ class VerificationReport:
 
     validity: Validity
     memorisation: Memorisation
-    called_real: float | None
+    called_real: dict[str, float]
     structure_distance: float
     energy_distance: float
     energy_p: float
@@ -225,7 +225,7 @@ def verify(
     real: QasmCorpus,
     *,
     generator: np.random.Generator,
-    predict: Callable[[Sequence[str]], Any] | None = None,
+    judges: Mapping[str, Callable[[Sequence[str]], Any]] | None = None,
 ) -> VerificationReport:
     """Hold files against real ones.
 
@@ -237,8 +237,8 @@ def verify(
         The training corpus.
     generator
         Of the relabellings behind the p-value.
-    predict
-        1 for real and 0 for random of each file, such as `RealismClassifier.predict`.
+    judges
+        By name, what says 1 for real and 0 for other files, such as `WiringClassifier.predict`.
 
     Raises
     ------
@@ -253,7 +253,7 @@ def verify(
     return VerificationReport(
         validity(texts),
         memorisation(texts, real),
-        None if predict is None else float(np.mean(predict(texts))),
+        {name: float(np.mean(predict(texts))) for name, predict in (judges or {}).items()},
         scale.mean_distance(reference, table),
         distance,
         p,
