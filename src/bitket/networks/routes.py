@@ -43,7 +43,7 @@ class Routes:
             if not _number(length) or not 0 < length < float("inf"):
                 raise InvalidInput(f"link {a} - {b}: length_km {length}: a positive number is needed")
             if not _number(delay) or not 0 <= delay < float("inf"):
-                raise InvalidInput(f"link {a} - {b}: classical_delay_ms {delay!r}: a number is needed, not negative")
+                raise InvalidInput(f"link {a} - {b}: classical_delay_ms {delay}: it must not be negative, and finite")
         self._graph = graph
         self.names: list[str] = sorted(graph.nodes)
         self._place = {name: k for k, name in enumerate(self.names)}
