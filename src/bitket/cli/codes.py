@@ -31,7 +31,13 @@ def register(app: typer.Typer) -> None:
 
 
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Check matrices: .npz, .alist or .mtx.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Check matrices or stabilisers: .npz, .npy, .alist, .mtx, or text (.txt, .csv, .dat, .stab).",
+        ),
+    ],
     budget: Budget = 2_000_000_000,
     as_json: Json = False,
 ) -> None:
@@ -91,7 +97,7 @@ def reduce(
     if seed_out is not None and method in ("generators", "hastings"):
         raise InvalidInput(f"--seed-out: the method {method} finds no classical factor")
     _require_writable((out, seed_out), (file,))
-    if seed_out is not None and seed_out.suffix == ".stim":
+    if seed_out is not None and seed_out.suffix.lower() == ".stim":
         raise InvalidInput(f"{seed_out}: memory circuits are made for CSS codes; --seed-out takes .npz, .alist or .mtx")
     if seed_out is not None and out is not None and seed_out.resolve() == out.resolve():
         raise InvalidInput(f"{out}: named by both --out and --seed-out; two names are needed")
@@ -132,7 +138,7 @@ def _require_writable(paths: Sequence[Path | None], inputs: Sequence[Path]) -> N
         if path is not None:
             if path.absolute() in {file.absolute() for file in inputs}:
                 raise InvalidInput(f"cannot write {path}: it is the input")
-            if path.suffix not in (".npz", ".alist", ".mtx", ".stim"):
+            if path.suffix.lower() not in (".npz", ".alist", ".mtx", ".stim"):
                 raise InvalidInput(f"{path}: a name that ends in .npz, .alist, .mtx or .stim is needed")
             require_writable(path)
 
@@ -142,9 +148,10 @@ def _described(code: Any, budget: int) -> dict[str, Any]:
     from bitket.quantum.codes import ClassicalCode, CssCode
 
     kind = "classical" if isinstance(code, ClassicalCode) else "CSS" if isinstance(code, CssCode) else "stabiliser"
-    if code.k == 0:
-        raise InvalidInput(f"{code.name}: k = 0, the code holds no information; k >= 1 is needed")
-    distance = code.distance(budget=budget)
+    try:
+        distance = code.distance(budget=budget)  # first: it reckons its memory before it begins
+    except InvalidInput as error:
+        raise InvalidInput(f"{code.name}: {error}") from None
     return {
         "kind": kind,
         "n": code.n,
