@@ -50,7 +50,21 @@ def test_the_receiver_says_how_short_a_hash_may_be(bitket, tmp_path, monkeypatch
     assert KeyStore("k/receiver1.keys").left() == 1024
     status, out, _ = bitket(*check, "--bits", 64)
     assert status == 0
-    assert "valid: f; with perfect keys a forgery passes with probability below 3.5e-18" in " ".join(out.split())
+    # 4 bytes and the one that ends them are hashed: 40 2^(1 - 64).
+    assert "valid: f; with perfect keys a forgery passes with probability below 4.3e-18, if what" in " ".join(
+        out.split()
+    )
+
+
+def test_an_empty_file(bitket, tmp_path, monkeypatch):
+    """A byte is hashed of it: a forgery has probability 8 2^(1 - 128) at most, not 0."""
+    monkeypatch.chdir(tmp_path)
+    make_stores("k", 1000)
+    (tmp_path / "f").write_bytes(b"")
+    out = json.loads(bitket("sign", "f", "--keys", "k/signer.keys", "--json")[1])
+    assert out["forgery_probability"] == pytest.approx(8 * 2.0**-127)
+    check = ["verify", "f", "f.qds", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys", "--json"]
+    assert json.loads(bitket(*check)[1])["forgery_probability"] == pytest.approx(8 * 2.0**-127)
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,8 @@ def sign(
         print(json.dumps(out))
     else:
         console().print(
-            f"{output}: {size} bytes signed with {3 * bits} key bits, {out['key_bits_left']} are left; with perfect keys a forgery "
-            f"succeeds with probability below {out['forgery_probability']:.2g}",
+            f"{output}: {size} bytes signed with {3 * bits} key bits, {out['key_bits_left']} are left; with perfect keys a forgery that "
+            f"is no longer succeeds with probability below {out['forgery_probability']:.2g}",
             markup=False,
         )
 
@@ -120,7 +120,8 @@ def verify(
         print(json.dumps(out))
     elif valid:
         console().print(
-            f"[green]valid[/]: {file}; with perfect keys a forgery passes with probability below {bound:.2g}"
+            f"[green]valid[/]: {file}; with perfect keys a forgery passes with probability below {bound:.2g}, "
+            "if what was signed is no longer"
         )
     else:
         console().print(f"[red]not valid[/]: {file} is not what was signed")

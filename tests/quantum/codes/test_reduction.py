@@ -323,7 +323,7 @@ def test_files(tmp_path):
     (tmp_path / "half.z.mtx").write_text(half.replace("0.5", "1"))
     with pytest.raises(InvalidInput, match=r"half\.x\.mtx: it holds 0\.5"):
         read_code(tmp_path / "half.x.mtx")
-    np.savez(tmp_path / "wrong.npz", g=code.checks)
+    np.savez(tmp_path / "wrong.npz", g=code.checks, e=code.checks)
     np.savez(tmp_path / "pickled.npz", h=np.array([object()]))
     np.savez(tmp_path / "clash.npz", hx=[[1, 1, 0]], hz=[[0, 1, 1]])
     for name in ("wrong.npz", "pickled.npz", "clash.npz", "missing.npz"):
