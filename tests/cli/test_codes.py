@@ -49,6 +49,16 @@ def test_info_and_product(bitket, folder):
     assert read_code(folder / "hgp.npz").k == 16
 
 
+def test_bicycle(bitket, folder):
+    args = ("codes", "bicycle", 6, 6, "x^3+y+y^2", "y**3 + x^2 + x", "-o", folder / "72.npz", "--json")
+    out = json.loads(bitket(*args)[1])
+    assert (out["n"], out["k"], out["d"], out["exact"], out["check_weight"]) == (72, 12, 6, True, 6)
+    assert read_code(folder / "72.npz").k == 12
+    status, _, err = bitket("codes", "bicycle", 6, 6, "x^3+z+y^2", "1")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "term 'z'; sums of 1, x, y^3" in err
+
+
 @pytest.mark.parametrize("method", ["annealing", "classical", "generators", "hastings"])
 def test_reduce(bitket, folder, method):
     name, k = {"hastings": ("hamming.alist", 16), "generators": ("summed.npz", 1)}.get(method, ("heavy.npz", 4))

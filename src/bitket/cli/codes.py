@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     codes = typer.Typer(help="Error-correcting codes: parameters, products, lighter checks.", no_args_is_help=True)
     codes.command()(info)
     codes.command()(product)
+    codes.command()(bicycle)
     codes.command()(reduce)
     app.add_typer(codes, name="codes")
 
@@ -67,6 +68,23 @@ def product(
     made = hypergraph_product(*factors)
     described = _described(made, budget)
     _print(described | _written(out, made), as_json)
+
+
+def bicycle(
+    l: Annotated[int, typer.Argument(min=1, metavar="L", help="Order of x.")],
+    m: Annotated[int, typer.Argument(min=1, metavar="M", help="Order of y.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="Polynomial in x and y, such as x^3+y+y^2.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Polynomial in x and y, such as y^3+x+x^2.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the code here.")] = None,
+    budget: Budget = 2_000_000_000,
+    as_json: Json = False,
+) -> None:
+    """The bivariate bicycle code of two polynomials. Example: bitket codes bicycle 6 6 "x^3+y+y^2" "y^3+x+x^2" -o 72.npz"""
+    from bitket.quantum.codes import bivariate_bicycle
+
+    _require_writable((out,), ())
+    made = bivariate_bicycle(l, m, a, b)
+    _print(_described(made, budget) | _written(out, made), as_json)
 
 
 def reduce(

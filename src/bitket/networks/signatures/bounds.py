@@ -92,9 +92,9 @@ def sampling_deviation(n: float, k: float, share: float, epsilon: float, *, publ
     """gamma(n, k, l, eps): how far the share of errors in n bits may lie above the share l in the k others.
 
     The published formula (Yin et al. 2020, Scientific Reports 10, 14312) bounds the probability of one share; that of all larger ones is
-    up to 23 times as much (n = 4000, k = 100 000, eps = 0.01). It is therefore taken at eps / 32, with which exact sums stay below eps up to 0.2; and at
-    eps / s where s = sqrt(l (1 - l) n k / (n + k)), the standard deviation of the errors, is above 32, as it is for n above 4096, for the
-    larger shares then add up to more. ``published`` gives its value at eps itself.
+    up to 23 times as much (n = 4000, k = 100 000, eps = 0.01). It is therefore taken at eps / 32, with which exact sums stay below eps up to
+    0.2; and at eps / s where s = sqrt(l (1 - l) n k / (n + k)), the standard deviation of the errors, is above 32, as it can be for n above
+    4096: the larger shares then add up to more. ``published`` gives its value at eps itself.
 
     Raises
     ------
