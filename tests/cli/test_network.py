@@ -58,6 +58,22 @@ def test_requests_and_hardware_of_ones_own(bitket, tmp_path):
     assert {(load["a"], load["b"]) for load in found["loads"]} == {("amsterdam", "delft"), ("delft", "hague")}
 
 
+def test_a_run_that_delivers_nothing_says_why(bitket, tmp_path):
+    status, out, _ = bitket("network", "topohub:topozoo/Abilene", "--seconds", 4, "--out", tmp_path)
+    said = " ".join(out.split())
+    assert status == 0
+    assert "0 pairs delivered" in said
+    assert (
+        "nothing was delivered: 14 of 14 links are expected to make fewer than 10 pairs in 4 s: slowest Houston" in said
+    )
+    assert "441 dB" in said
+    assert "what would help: repeaters so that no link is longer than" in said
+    (result,) = tmp_path.glob("network/*/result.json")
+    found = json.loads(result.read_text())
+    assert len(found["expected"]) == 14
+    assert len(found["why_nothing"]) == 2
+
+
 DEMANDS = "source,destination,fidelity,rate\n"
 
 

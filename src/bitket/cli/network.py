@@ -80,6 +80,7 @@ def network(
 ) -> None:
     """Simulate a quantum network, or schedule what its users demand. Example: bitket network metro --memories 50 --seconds 60"""
     from bitket.networks.applications import RequestSettings, random_requests
+    from bitket.networks.diagnosis import link_budgets, why_nothing
     from bitket.networks.drawing import draw_network, draw_occupation
     from bitket.networks.network import Network
     from bitket.networks.topology import load_topology, require_connected
@@ -109,6 +110,7 @@ def network(
             simulated,
             RequestSettings(memories=(1, most + 1), durations=(2.0, 5.0), fidelities=(0.5, max(0.5, reachable))),
         )
+    budgets = link_budgets(simulated)
     folder = new_folder(out / "network", Path(topology).stem)
     simulated.sample(seconds / 200)
     _run(simulated, seconds, quiet=as_json)
@@ -127,7 +129,14 @@ def network(
         "expired": simulated.expired,
         "delivered": len(simulated.deliveries),
         "loads": [{"a": a, "b": b, "pairs": pairs} for (a, b), pairs in simulated.loads.items()],
+        "expected": [budget.to_dict() for budget in budgets],
     }
+    if not simulated.deliveries:
+        found["why_nothing"] = why_nothing(simulated, simulated.requests)
+        if requests is None and seconds < 2:
+            found["why_nothing"].insert(
+                0, f"random requests begin 1 to 2 s after they are made; {seconds:g} s are too short"
+            )
     if requests is not None:
         found["requests"] = simulated.table()
     else:
@@ -275,6 +284,8 @@ def _print(found: dict[str, Any]) -> None:
         f"{found['seconds']:g} s of {found['routers']} routers and {found['links']} links: {found['delivered']} pairs delivered, "
         f"{found['attempts']} attempts, {found['swaps']} swaps, {found['purifications']} purifications, {found['expired']} expired"
     )
+    for line in found.get("why_nothing", ()):
+        screen.print(f"nothing was delivered: {line}", markup=False)
     screen.print(f"{found['folder']}: result.json, deliveries.csv, network.svg, memories.svg", markup=False)
 
 

@@ -20,11 +20,12 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from bitket.errors import InvalidInput
 from bitket.networks.heralding import CLASSICAL, HeraldingLaw
 from bitket.networks.resources import Memory, Protocol, ResourceManager
 from bitket.networks.services import Services
 from bitket.networks.states import werner
-from bitket.networks.timeline import Event, Uniforms, picoseconds
+from bitket.networks.timeline import SECOND, Event, Uniforms, picoseconds
 
 __all__ = ["Generation", "Link", "Links"]
 
@@ -68,20 +69,32 @@ class Link:
         self.detectors = [hardware.detector.state(self.generator) for _ in range(2)]
 
     # -- batched ----------------------------------------------------------------------------------------------------
+    def interval(self, anew: int = 2) -> float:
+        """Mean seconds from one pair of the same two memories to the next, where each is used up at once.
+
+        ``anew`` are the delays that matching takes: 1 where the primary router waits, 2 where it asks.
+        """
+        within, last = self._rounds(anew * self.delay)
+        return self.law.mean_attempts_time(within, last) / SECOND
+
+    def _rounds(self, between: int) -> tuple[int, int]:
+        """Picoseconds from an emission to the next of one attempt, and to that of the next attempt."""
+        turn, back = 2 * self.delay, self.flight + self.report
+        return max(self.period + self.delay, back + turn), max(self.period + self.delay, back + between + turn)
+
     def herald(self, responder: Generation, asker: tuple[str, int], begin: int, between: int) -> None:
         """Schedule the success of attempts, the first of which is negotiated at ``begin``; ``between`` are the ps to match anew."""
         other = self.nodes[asker[0]].protocols[asker[1]]
         ready = max(m.next_excitation for m in (*responder.memories, *other.memories))
-        turn = 2 * self.delay
-        back = self.flight + self.report
-        answer = turn // 2
-        within, anew = max(self.period + answer, back + turn), max(self.period + answer, back + between + turn)
+        within, anew = self._rounds(between)
         trials = self.law.failures(self.generator)
-        emitted = max(begin + turn, ready + answer)
+        emitted = max(begin + 2 * self.delay, ready + self.delay)
         emitted += (trials.one_round + trials.two_rounds) * anew
         emitted += (trials.two_rounds + self.law.rounds - 1) * within
         attempts = trials.one_round + trials.two_rounds + 1
-        event = self.timeline.at(emitted + back, self._heralded, responder, other, emitted, attempts)
+        event = self.timeline.at(
+            emitted + self.flight + self.report, self._heralded, responder, other, emitted, attempts
+        )
         responder.success = event
         if isinstance(other, Generation):
             other.success = event
@@ -154,7 +167,10 @@ class Links:
         """The link between two neighbours."""
         key = frozenset((a, b))
         if key not in self.made:
-            self.made[key] = Link(self._services, self._nodes, a, b, self._graph.edges[a, b]["length_km"])
+            try:
+                self.made[key] = Link(self._services, self._nodes, a, b, self._graph.edges[a, b]["length_km"])
+            except InvalidInput as error:
+                raise InvalidInput(f"link {a} - {b} of {self._graph.edges[a, b]['length_km']:g} km: {error}") from None
         return self.made[key]
 
 
