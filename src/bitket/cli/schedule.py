@@ -55,7 +55,16 @@ def scheduled(
         "budget_s": budget,
         "metrics": schedule.metrics(),
         "accepted": real.table(),
-        "rejected": [{"task": r.name, "reason": r.reason} for r in schedule.rejected],
+        "rejected": [
+            {
+                "task": r.name,
+                "reason": r.reason,
+                "best_fidelity_at_this_rate": r.best_fidelity,
+                "best_rate_at_this_fidelity": r.best_rate,
+                "said": str(r),
+            }
+            for r in schedule.rejected
+        ],
         "kept_with_links_on_time": not ideal.broken,
         "simulated_seconds": real.seconds,
         "throughput": real.throughput,
@@ -107,7 +116,7 @@ def _print(found: dict[str, Any], real: Execution) -> None:
         table.add_row(d.task, f"{d.promised:.4g}", f"{d.delivered:.4g}", f"{d.fidelity_promised:.4f}", fidelity)
     screen.print(table)
     for row in found["rejected"]:
-        screen.print(f"[red]rejected[/] {row['task']}: {row['reason']}")
+        screen.print(f"[red]rejected[/] {row['task']}: {row['said']}")
     screen.print(
         f"{m['accepted']:.0f} of {found['demands']} demands accepted: {m['throughput']:.4g} pairs/s, response at worst {m['wcrt']:.3g} s, "
         f"jitter {m['jitter']:.3g} s²; the schedule is free of conflicts"
