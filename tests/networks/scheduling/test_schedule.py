@@ -416,7 +416,7 @@ def test_what_is_refused_at_once():
 
 
 def test_a_refused_demand_names_what_is_possible():
-    """Whoever asks for what is named gets it, alone; a little more at once is refused."""
+    """Whoever asks for what is named gets it."""
     network = QuantumNetwork.preset("line")
     asked = [
         Demand("0", "2", 0.9, 1),

@@ -63,8 +63,9 @@ def within(
 
 def alternatives(
     network: QuantumNetwork, path: tuple[str, ...], fidelity: float, rate: float, work: int = 300_000
-) -> tuple[float | None, float | None]:
-    """What can be had instead of a protocol that does not exist: the best fidelity found at that rate, the best rate found at that fidelity.
+) -> tuple[float | None, float | None, int]:
+    """What can be had instead of a protocol that does not exist: the best fidelity found at that rate, the best rate found at that fidelity,
+    and the work that was done.
 
     Both, rounded down to four digits, are found again when they are asked for.
 
@@ -87,7 +88,7 @@ def alternatives(
             low = max(middle, min(high, best))
         if not left or high - low < 1e-4:
             break
-    return best, fastest and down(fastest.rate)
+    return best, fastest and down(fastest.rate), work - left
 
 
 def down(value: float) -> float:

@@ -133,8 +133,8 @@ def plan(network: QuantumNetwork, demands: Sequence[Demand]) -> tuple[list[Perio
         except InvalidInput as error:
             best, fastest = None, None
             if path and work > 0:
-                work -= 300_000
-                best, fastest = alternatives(network, path, demand.fidelity, needed)
+                best, fastest, done = alternatives(network, path, demand.fidelity, needed)
+                work -= done
             rejected.append(Rejection(name, str(error), demand, best, fastest))
     return balanced(network, tasks), rejected
 
