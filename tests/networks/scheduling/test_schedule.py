@@ -435,7 +435,8 @@ def test_a_refused_demand_names_what_is_possible():
         )
         for other in (replace(demand, fidelity=fidelity), replace(demand, rate=rate)):
             assert not schedule_demands(network, [other]).rejected
-    assert (never.best_fidelity, never.best_rate) == (None, None)
+    assert 0.9 < never.best_fidelity < 0.999
+    assert never.best_rate is None
     assert fast.best_fidelity is None
     assert 1 < fast.best_rate < 100
 
