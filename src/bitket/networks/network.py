@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
 from bitket.networks.generation import Link, Links
-from bitket.networks.hardware import Hardware, MemoryHardware
+from bitket.networks.hardware import Hardware, MemoryHardware, require_memories
 from bitket.networks.reservation import Reservation
 from bitket.networks.resources import MemoryState
 from bitket.networks.router import Router
@@ -98,7 +98,7 @@ class Network:
         """Memories in use at each router (in the order of ``routers``) at the times that `sample` asked for."""
         self._record = record
         for name in routes.names:
-            memories = int(graph.nodes[name].get("memories", self.hardware.memories))
+            memories = require_memories(f"router {name}", graph.nodes[name].get("memories", self.hardware.memories))
             self.routers[name] = Router(self.services, name, memories, self.links.between, self._delivered)
 
     # -- topology ---------------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class Network:
         if one is other:
             raise InvalidInput(f"request from {initiator} to itself: two routers are needed")
         self.services.messenger.routes.next_hop(initiator, responder)
-        if not self.timeline.now / SECOND <= start < end:
+        if not self.timeline.now / SECOND <= start < end < FOREVER / SECOND or picoseconds(start) == picoseconds(end):
             raise InvalidInput(
                 f"request from {start} to {end} s: the end must come after the start, the start after now"
             )

@@ -18,6 +18,9 @@ from bitket.networks.timeline import Timeline
 
 __all__ = ["Messenger", "Receiver", "Routes"]
 
+LONGEST = 1e6
+"""Of a link in km, and of a delay in ms: 64 bits then hold the picoseconds of some thousand of them."""
+
 
 class Routes:
     """Delays and shortest paths, each worked out when it is first asked for: 12 bytes for each pair of nodes then.
@@ -40,10 +43,14 @@ class Routes:
             raise InvalidInput("network without links: at least two routers and a link are needed")
         for a, b, data in graph.edges(data=True):
             length, delay = data.get("length_km"), data.get("classical_delay_ms", 0)
-            if not _number(length) or not 0 < length < float("inf"):
-                raise InvalidInput(f"link {a} - {b}: length_km {length}: a positive number is needed")
-            if not _number(delay) or not 0 <= delay < float("inf"):
-                raise InvalidInput(f"link {a} - {b}: classical_delay_ms {delay}: it must not be negative, and finite")
+            if not _number(length) or not 0 < length <= LONGEST:
+                raise InvalidInput(
+                    f"link {a} - {b}: length_km {length}: a positive number is needed, up to {LONGEST:g}"
+                )
+            if not _number(delay) or not 0 <= delay <= LONGEST:
+                raise InvalidInput(
+                    f"link {a} - {b}: classical_delay_ms {delay}: it must not be negative, and {LONGEST:g} at most"
+                )
         self._graph = graph
         self.names: list[str] = sorted(graph.nodes)
         self._place = {name: k for k, name in enumerate(self.names)}

@@ -122,6 +122,11 @@ def plan(network: QuantumNetwork, demands: Sequence[Demand]) -> tuple[list[Perio
         needed = demand.rate
         try:
             path = network.path(demand.source, demand.destination)
+            if demand.rate * network.slot * MAX_HYPERPERIOD < 1:
+                raise InvalidInput(
+                    f"rate {demand.rate:g} Hz: the schedule repeats after {MAX_HYPERPERIOD} slots at most; "
+                    f"at least {1 / (network.slot * MAX_HYPERPERIOD):g} Hz can be asked for"
+                )
             period = math.floor(1 / (demand.rate * network.slot) + 1e-9)
             if period < 1:
                 raise InvalidInput(
