@@ -1,6 +1,7 @@
 """``bitket keys``, ``sign`` and ``verify``."""
 
 import json
+import os
 import secrets
 import shutil
 
@@ -73,7 +74,7 @@ def test_an_empty_file(bitket, tmp_path, monkeypatch):
         (["sign", "nothing", "--keys", "k/signer.keys"], "nothing: the file cannot be read"),
         (["sign", "f", "--keys", "nothing"], "nothing: the key file cannot be opened"),
         (["sign", "f", "--keys", "f"], "f: not a key file"),
-        (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "from 8 to 65536"),
+        (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "from 8 to 8192"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "no/where.qds"], "no key was used"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "k"], "cannot write k: it is a folder"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "f"], "f: it is there already and is no signature"),
@@ -87,12 +88,32 @@ def test_an_empty_file(bitket, tmp_path, monkeypatch):
             "none: the file cannot be read",
         ),
         (["keys", "k"], "not overwritten"),
+        (["keys", "new", "--bits", "10000000001"], "from 1 to 10000000000"),
+        (
+            ["sign", "f", "--keys", "k/signer.keys", "--bits", "8192"],
+            "1024 key bits are left, a group of 24576 is needed",
+        ),
+        (["sign", "pipe", "--keys", "k/signer.keys"], "pipe: a file is needed"),
+        (["sign", "zero", "--keys", "k/signer.keys"], "zero: a file is needed"),
+        (["sign", "k", "--keys", "k/signer.keys"], "k: a file is needed, this is a folder"),
+        (["sign", "f", "--keys", "pipe"], "pipe: the key file cannot be opened"),
+        (["sign", "f", "--keys", "zero"], "zero: the key file cannot be opened"),
+        (
+            ["verify", "f", "pipe", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys"],
+            "pipe: a file is needed",
+        ),
+        (
+            ["verify", "f", "zero", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys"],
+            "zero: a file is needed",
+        ),
     ],
 )
 def test_wrong_commands(bitket, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     make_stores("k", 1000)
     (tmp_path / "f").write_bytes(b"text")
+    os.mkfifo("pipe")
+    os.symlink("/dev/zero", "zero")
     status, _, err = bitket(*arguments)
     assert status == 2
     assert message in err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ from bitket.errors import InvalidInput
 
 __all__ = ["register"]
 
+Method = Literal["ppo", "annealing", "classical", "generators", "hastings"]
 Budget = Annotated[
     int, typer.Option(min=1, metavar="WORDS", help="Words to look at before a distance is only bounded.")
 ]
@@ -92,12 +93,15 @@ def reduce(
         Path, typer.Argument(metavar="FILE", help="Classical check matrix, or a CSS code for generators and hastings.")
     ],
     weight: Annotated[int, typer.Option(help="Greatest weight of a check of the quantum code.")] = 6,
-    method: Annotated[str, typer.Option(help="ppo, annealing, classical, generators or hastings.")] = "annealing",
+    method: Annotated[Method, typer.Option(help="How lighter checks are found.")] = "annealing",
     distance: Annotated[
         int | None, typer.Option(min=1, help="Distance to reach; without it that of the input.")
     ] = None,
-    evaluations: Annotated[int, typer.Option(min=1, help="Distances that a search measures at most.")] = 1_000_000,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the search.")] = 0,
+    evaluations: Annotated[
+        int | None,
+        typer.Option(min=1, help="Distances that a search (ppo, annealing) measures at most; a million if left out."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the search; 0 if left out.")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write the quantum code: .npz, .alist, .mtx or .stim."),
@@ -111,6 +115,11 @@ def reduce(
     from bitket.quantum.codes import read_code, reduce_weight
     from bitket.runs.progress import Bars
 
+    if evaluations is not None and method not in ("ppo", "annealing"):
+        raise InvalidInput(f"--evaluations: the method {method} measures no distances; ppo and annealing do")
+    if seed is not None and method == "classical":
+        raise InvalidInput("--seed: the method classical has nothing random")
+    most = evaluations or 1_000_000
     code = read_code(file)
     if seed_out is not None and method in ("generators", "hastings"):
         raise InvalidInput(f"--seed-out: the method {method} finds no classical factor")
@@ -119,20 +128,20 @@ def reduce(
         raise InvalidInput(f"{seed_out}: memory circuits are made for CSS codes; --seed-out takes .npz, .alist or .mtx")
     if seed_out is not None and out is not None and seed_out.resolve() == out.resolve():
         raise InvalidInput(f"{out}: named by both --out and --seed-out; two names are needed")
-    track = iter(Bars(as_json).track(range(evaluations), f"{method}, evaluations"))
+    track = iter(Bars(as_json).track(range(most), f"{method}, evaluations"))
     state = {"done": -1}
 
     def progress(done: int) -> None:
-        while state["done"] < min(done, evaluations) - 1:
+        while state["done"] < min(done, most) - 1:
             state["done"] = next(track)
 
     found = reduce_weight(
         code,  # type: ignore[arg-type]
         weight,
-        method,  # type: ignore[arg-type]
+        method,
         distance=distance,
-        budget=evaluations,
-        seed=seed,
+        budget=most,
+        seed=seed or 0,
         progress=progress,
     )
     described: dict[str, Any] = {
@@ -202,7 +211,9 @@ def _print(out: dict[str, Any], as_json: bool) -> None:
         d, how = "?", out["method"]
     else:
         d = f"<={out['d']}" if low == 1 else f"{low}..{out['d']}"
-        how = f"at most, {out['trials']} trials, {out['hits']} hits" + (f"; at least {low}, proven" if low > 1 else "")
+        how = f"at most, by {out['method']}, {out['trials']} trials, {out['hits']} hits" + (
+            f"; at least {low}, proven" if low > 1 else ""
+        )
     screen = console()
     screen.print(f"{left}{out['n']}, {out['k']}, {d}{right} {out['kind']}; distance {how}", markup=False)
     screen.print(f"greatest check weight {out['check_weight']}, greatest degree of a bit {out['qubit_degree']}")

@@ -162,9 +162,7 @@ def network(
     if not simulated.deliveries:
         found["why_nothing"] = why_nothing(simulated, simulated.requests)
         if requests is None and seconds < 2:
-            found["why_nothing"].insert(
-                0, f"random requests begin 1 to 2 s after they are made; {seconds:g} s are too short"
-            )
+            found["why_nothing"] = [f"random requests begin 1 to 2 s after they are made; {seconds:g} s are too short"]
     if requests is not None:
         found["requests"] = simulated.table()
     else:

@@ -29,7 +29,7 @@ __all__ = ["KeyShare", "Receiver", "Signature", "Signer", "forgery_probability"]
 _MAGIC = b"BITKETQS"
 _VERSION = 1
 _HEAD = struct.Struct("<8sI16sIQIQ")  # magic, version, set of keys, n, and the group: segment, words, first word
-_SMALLEST, _LARGEST = 8, 65536
+_SMALLEST, _LARGEST = 8, 8192  # an irreducible polynomial of the largest degree is found in some ten seconds
 
 
 def forgery_probability(bits: int, entropy: float) -> float:
@@ -152,6 +152,9 @@ class Signer:
         """
         if not _SMALLEST <= n <= _LARGEST:
             raise InvalidInput(f"hash of {n} bits: from {_SMALLEST} to {_LARGEST} are allowed")
+        left = self.store.left()
+        if left < 3 * n:
+            raise InvalidInput(f"{self.store.path}: {left} key bits are left, a group of {3 * n} is needed")
         polynomial = random_irreducible(n, secrets.randbits)
         while True:
             group, bits = self.store.draw(3 * n)
