@@ -88,7 +88,7 @@ def alternatives(
             low = max(middle, min(high, best))
         if not left or high - low < 1e-4:
             break
-    return best, fastest and down(fastest.rate), work - left
+    return best, None if fastest is None else down(fastest.rate), work - left
 
 
 def down(value: float) -> float:

@@ -27,7 +27,8 @@ from bitket.runs.files import write_bytes
 __all__ = ["read_code", "write_code"]
 
 Code = ClassicalCode | CssCode | StabiliserCode
-Matrix = csr_array | NDArray[Any]
+Matrix = Any
+"""A SciPy csr_array or a NumPy array."""
 
 _TEXT = (".txt", ".csv", ".dat", ".stab")
 _SPARSE = {"format", "shape", "data"}
@@ -403,7 +404,7 @@ def _from_mtx(path: Path) -> csr_array:
         if layout != "array" and 4 * entries > len(text) + 1:
             raise InvalidInput(f"{path}: it claims {entries} entries; its text of {len(text)} bytes holds fewer")
         found = coo_array(mmread(io.BytesIO(text)))
-        return _sparse(found.data, *found.coords, found.shape, path)
+        return _sparse(found.data, found.coords[0], found.coords[1], found.shape, path)
 
     return _guarded(path, "Matrix Market file", read)
 
