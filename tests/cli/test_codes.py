@@ -49,6 +49,36 @@ def test_info_and_product(bitket, folder):
     assert read_code(folder / "hgp.npz").k == 16
 
 
+def test_choices_are_those_of_the_library():
+    from typing import get_args
+
+    from bitket.cli import codes, network
+    from bitket.networks.network import Mode
+    from bitket.networks.scheduling import METHODS
+    from bitket.networks.states import FORMALISMS
+    from bitket.quantum.codes.reduce import WeightMethod
+
+    assert get_args(codes.Method) == get_args(WeightMethod)
+    assert get_args(network.Method) == METHODS
+    assert get_args(network.Formalism) == FORMALISMS
+    assert get_args(network.Mode) == get_args(Mode)
+
+
+def test_a_bound_says_how_it_was_found(bitket, folder):
+    _, text, _ = bitket("codes", "info", folder / "steane.npz", "--budget", 1)
+    assert text.startswith("[[7, 1, <=3]] CSS; distance at most, by information sets, 1 trials, ")
+
+
+def test_bicycle(bitket, folder):
+    args = ("codes", "bicycle", 6, 6, "x^3+y+y^2", "y**3 + x^2 + x", "-o", folder / "72.npz", "--json")
+    out = json.loads(bitket(*args)[1])
+    assert (out["n"], out["k"], out["d"], out["exact"], out["check_weight"]) == (72, 12, 6, True, 6)
+    assert read_code(folder / "72.npz").k == 12
+    status, _, err = bitket("codes", "bicycle", 6, 6, "x^3+z+y^2", "1")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "term 'z'; sums of 1, x, y^3" in err
+
+
 @pytest.mark.parametrize("method", ["annealing", "classical", "generators", "hastings"])
 def test_reduce(bitket, folder, method):
     name, k = {"hastings": ("hamming.alist", 16), "generators": ("summed.npz", 1)}.get(method, ("heavy.npz", 4))
@@ -75,12 +105,15 @@ def test_reduce(bitket, folder, method):
         (("info", "two.npz"), "only 0 and 1"),
         (("info", "none.npz"), "k = 0"),
         (("info", "text.npz"), "not a readable npz"),
-        (("info", "missing.alist"), "No such file"),
+        (("info", "missing.alist"), "there is no such file"),
         (("product", "steane.npz", "hamming.alist"), "classical check matrix"),
         (("reduce", "none.npz"), "k = 0"),
         (("reduce", "heavy.npz", "--weight", 2), "at least 4"),
         (("reduce", "heavy.npz", "--weight", 4, "--evaluations", 300), "no code of weight 4"),
-        (("reduce", "heavy.npz", "--method", "luck"), "there are"),
+        (("reduce", "heavy.npz", "--method", "luck"), "is not one of 'ppo', 'annealing'"),
+        (("reduce", "heavy.npz", "--distance", 99999999999999), "from 1 to its length"),
+        (("reduce", "heavy.npz", "--method", "classical", "--seed", 1), "nothing random"),
+        (("reduce", "heavy.npz", "--method", "hastings", "--evaluations", 9), "measures no distances"),
         (("reduce", "heavy.npz", "-o", "light.txt"), "ends in"),
         (("reduce", "steane.npz", "--method", "ppo"), "classical factor"),
         (("reduce", "five.npz"), "a classical or a CSS code is needed"),
@@ -94,7 +127,7 @@ def test_reduce(bitket, folder, method):
         (("reduce", "heavy.npz", "-o", "text.npz/light.npz"), "is no folder that can be written to"),
         (("product", "hamming.alist", "hamming.alist", "-o", "light.txt"), "ends in"),
         (("info", "huge.mtx"), "1000000000 rows, 1 entries"),
-        (("info", "wide.mtx"), "of memory are available"),
+        (("info", "wide.mtx"), "wide.mtx: a matrix of 1 x 1000000000000 needs 4.55 TiB"),
     ],
 )
 def test_bad_input_is_one_line(bitket, folder, arguments, words):

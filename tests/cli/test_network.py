@@ -1,6 +1,7 @@
 """``bitket network``."""
 
 import json
+import os
 import re
 
 import pytest
@@ -58,6 +59,52 @@ def test_requests_and_hardware_of_ones_own(bitket, tmp_path):
     assert {(load["a"], load["b"]) for load in found["loads"]} == {("amsterdam", "delft"), ("delft", "hague")}
 
 
+def test_a_run_that_delivers_nothing_says_why(bitket, tmp_path):
+    status, out, _ = bitket("network", "topohub:topozoo/Abilene", "--seconds", 4, "--out", tmp_path)
+    said = " ".join(out.split())
+    assert status == 0
+    assert "0 pairs delivered" in said
+    assert (
+        "nothing was delivered: 14 of 14 links are expected to make fewer than 10 pairs in 4 s: slowest Houston" in said
+    )
+    assert "441 dB" in said
+    assert "what would help: repeaters so that no link is longer than" in said
+    (result,) = tmp_path.glob("network/*/result.json")
+    found = json.loads(result.read_text())
+    assert len(found["expected"]) == 14
+    assert len(found["why_nothing"]) == 2
+
+
+@pytest.mark.parametrize(
+    "place", ['"x": "left", "y": 3', '"Latitude": null, "Longitude": 3', '"lat": true, "lon": NaN']
+)
+def test_places_that_are_no_numbers_are_not_used(bitket, tmp_path, place):
+    (tmp_path / "t.json").write_text(
+        TWO.replace('"a", "b"', f'{{{{"name": "a", {place}}}}}, "b"', 1).format('"length_km": 3')
+    )
+    status, _, err = bitket("network", tmp_path / "t.json", "--seconds", 0.1, "--out", tmp_path)
+    assert (status, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("{}.json",), ("star", "--requests", "{}.csv"), ("star", "--hardware", "{}.json"), ("line", "{}.csv")]
+)
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_refused_at_once(bitket, tmp_path, monkeypatch, arguments, kind):
+    monkeypatch.chdir(tmp_path)
+    for ending in ("json", "csv"):
+        if kind == "pipe":
+            os.mkfifo(f"pipe.{ending}")
+        elif kind == "device":
+            os.symlink("/dev/zero", f"device.{ending}")
+        else:
+            os.mkdir(f"folder.{ending}")
+    status, _, err = bitket("network", *(a.format(kind) for a in arguments))
+    assert (status, err.count("\n")) == (2, 1)
+    assert kind in err
+
+
+TWO = '{{"nodes": ["a", "b"], "links": [{{"a": "a", "b": "b", {}}}]}}'
 DEMANDS = "source,destination,fidelity,rate\n"
 
 
@@ -102,8 +149,8 @@ def test_every_file_that_is_named_is_there(bitket, tmp_path, rate):
         (["star", "--seconds", "0"], {}, "a positive number is needed"),
         (["star", "--seconds", "inf"], {}, "a positive number is needed"),
         (["star", "--hardware", "none.json"], {}, "none.json: there is no such file"),
-        (["star", "--mode", "fast"], {}, "batched or event"),
-        (["star", "--formalism", "exact"], {}, "fidelity, bell, density, ket are known"),
+        (["star", "--mode", "fast"], {}, "is not one of 'batched', 'event'"),
+        (["star", "--formalism", "exact"], {}, "is not one of 'fidelity', 'bell', 'density', 'ket'"),
         (["star", "--requests", "none.csv"], {}, "none.csv: cannot be read as a table"),
         (["star", "--requests", "r.csv"], {"r.csv": HEADER}, "there are no requests in it; fields are initiator"),
         (["star", "--requests", "r.csv"], {"r.csv": "a,b\n1,2\n"}, "r.csv line 2: initiator: Field required"),
@@ -146,10 +193,73 @@ def test_every_file_that_is_named_is_there(bitket, tmp_path, rate):
         (["line", "d.csv"], {"d.csv": DEMANDS}, "there are no demands in it"),
         (["line", "d.csv"], {"d.csv": DEMANDS + "0,99,0.7,1\n"}, "no node '99'"),
         (["line", "d.csv"], {"d.csv": DEMANDS + "0,1,0.7,-1\n"}, "d.csv line 2: "),
-        (["line", "d.csv", "--method", "best"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "--method best: pts-np-edf"),
+        (
+            ["line", "d.csv", "--method", "best"],
+            {"d.csv": DEMANDS + "0,1,0.7,1\n"},
+            "'best' is not one of 'pts-np-edf', 'pts-cedf'",
+        ),
         (["line", "d.csv", "--budget", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "never suspends"),
         (["line", "d.csv", "--coherence", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "two numbers of seconds"),
         (["line", "d.csv", "--memories", "5"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "they belong to a simulation"),
+        (["line", "d.csv", "--mode", "event"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "they belong to a simulation"),
+        (
+            ["line", "d.csv", "--seconds", "1e9"],
+            {"d.csv": DEMANDS + "0,1,0.7,1\n"},
+            "are the most that are carried out",
+        ),
+        (
+            ["line", "d.json"],
+            {"d.json": '[{"source": "0", "destination": "1", "fidelity": true, "rate": 1}]'},
+            "fidelity: ",
+        ),
+        (["star", "--method", "pts-cedf"], {}, "they belong to a schedule"),
+        (["star", "--budget", "1"], {}, "they belong to a schedule"),
+        (["star", "--coherence", "1,1"], {}, "they belong to a schedule"),
+        (["star", "--seconds", "1e300"], {}, "from 1e-9 to 1e+09"),
+        (["star", "--memories", "1000000000000"], {}, "at most 1000000 are needed"),
+        (["star", "--hardware", "h.json"], {"h.json": '{"memories": 1.5}'}, "a whole number"),
+        (["star", "--hardware", "h.json"], {"h.json": "[" * 100_000}, "h.json: "),
+        (
+            ["star", "--hardware", "h.json"],
+            {"h.json": '{"memory": {"error_rates": 1}}'},
+            "three rates of at least 0 Hz",
+        ),
+        (["star", "--hardware", "h.json"], {"h.json": '{"memory": {"error_rates": [1, 2, "x"]}}'}, "three rates of"),
+        (["star", "--hardware", "h.json"], {"h.json": '{"memory": {"frequency_hz": 1e-300}}'}, "between 1e-6 and 1e12"),
+        (["star", "--hardware", "h.json"], {"h.json": '{"attenuation_db_per_km": Infinity}'}, "must not be negative"),
+        (["star", "--hardware", "h.json"], {"h.json": '{"heralding": ["double"]}'}, "single or double"),
+        (["star", "--hardware", "h.json"], {"h.json": '{"detector": {"efficiency": 0}}'}, "link 0 - 3 of 5 km: "),
+        (
+            ["star", "--requests", "r.csv"],
+            {"r.csv": HEADER + "0,1,1,1.00000000000001,1,0.5\n"},
+            "the end must come after",
+        ),
+        (["star", "--requests", "r.csv"], {"r.csv": HEADER + "0,1,1,1e300,1,0.5\n"}, "are the most that are simulated"),
+        (
+            ["star", "--requests", "r.json"],
+            {
+                "r.json": '[{"initiator": "0", "responder": "1", "start_s": true, "end_s": 2, "memories": 1, "fidelity": 0.5}]'
+            },
+            "start_s: ",
+        ),
+        (["star", "--requests", "r.json"], {"r.json": "[" * 100_000}, "cannot be read as JSON"),
+        (["t.json"], {"t.json": TWO.format('"length_km": 5, "classical_delay_ms": "x"')}, "classical_delay_ms x: "),
+        (
+            ["t.json"],
+            {"t.json": TWO.format('"length_km": 5, "classical_delay_ms": 1e300')},
+            "classical_delay_ms 1e+300: ",
+        ),
+        (["t.json"], {"t.json": TWO.format('"length_km": 1e308')}, "up to 1e+06"),
+        (
+            ["t.json"],
+            {"t.json": TWO.replace('"b"]', '{{"name": "b", "memories": "x"}}]').format('"length_km": 5')},
+            "x memories",
+        ),
+        (
+            ["t.json"],
+            {"t.json": TWO.replace('"b"]', '{{"name": "b", "memories": 1.5}}]').format('"length_km": 5')},
+            "1.5 memories",
+        ),
         (["t.json"], {"t.json": '{"nodes": [{"name": "a"}, {"name": "b"}], "links": []}'}, "network without links"),
         (["t.json"], {"t.json": '{"nodes": [{"name": "a"}], "links": [{"a": "a", "b": "z", "length_km": 1}]}'}, "z"),
         (

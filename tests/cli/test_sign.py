@@ -1,6 +1,7 @@
 """``bitket keys``, ``sign`` and ``verify``."""
 
 import json
+import os
 import secrets
 import shutil
 
@@ -50,7 +51,21 @@ def test_the_receiver_says_how_short_a_hash_may_be(bitket, tmp_path, monkeypatch
     assert KeyStore("k/receiver1.keys").left() == 1024
     status, out, _ = bitket(*check, "--bits", 64)
     assert status == 0
-    assert "valid: f; with perfect keys a forgery passes with probability below 3.5e-18" in " ".join(out.split())
+    # 4 bytes and the one that ends them are hashed: 40 2^(1 - 64).
+    assert "valid: f; with perfect keys a forgery passes with probability below 4.3e-18, if what" in " ".join(
+        out.split()
+    )
+
+
+def test_an_empty_file(bitket, tmp_path, monkeypatch):
+    """A byte is hashed of it: a forgery has probability 8 2^(1 - 128) at most, not 0."""
+    monkeypatch.chdir(tmp_path)
+    make_stores("k", 1000)
+    (tmp_path / "f").write_bytes(b"")
+    out = json.loads(bitket("sign", "f", "--keys", "k/signer.keys", "--json")[1])
+    assert out["forgery_probability"] == pytest.approx(8 * 2.0**-127)
+    check = ["verify", "f", "f.qds", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys", "--json"]
+    assert json.loads(bitket(*check)[1])["forgery_probability"] == pytest.approx(8 * 2.0**-127)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +74,7 @@ def test_the_receiver_says_how_short_a_hash_may_be(bitket, tmp_path, monkeypatch
         (["sign", "nothing", "--keys", "k/signer.keys"], "nothing: the file cannot be read"),
         (["sign", "f", "--keys", "nothing"], "nothing: the key file cannot be opened"),
         (["sign", "f", "--keys", "f"], "f: not a key file"),
-        (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "from 8 to 65536"),
+        (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "from 8 to 8192"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "no/where.qds"], "no key was used"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "k"], "cannot write k: it is a folder"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "f"], "f: it is there already and is no signature"),
@@ -73,12 +88,32 @@ def test_the_receiver_says_how_short_a_hash_may_be(bitket, tmp_path, monkeypatch
             "none: the file cannot be read",
         ),
         (["keys", "k"], "not overwritten"),
+        (["keys", "new", "--bits", "10000000001"], "from 1 to 10000000000"),
+        (
+            ["sign", "f", "--keys", "k/signer.keys", "--bits", "8192"],
+            "1024 key bits are left, a group of 24576 is needed",
+        ),
+        (["sign", "pipe", "--keys", "k/signer.keys"], "pipe: a file is needed"),
+        (["sign", "zero", "--keys", "k/signer.keys"], "zero: a file is needed"),
+        (["sign", "k", "--keys", "k/signer.keys"], "k: a file is needed, this is a folder"),
+        (["sign", "f", "--keys", "pipe"], "pipe: the key file cannot be opened"),
+        (["sign", "f", "--keys", "zero"], "zero: the key file cannot be opened"),
+        (
+            ["verify", "f", "pipe", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys"],
+            "pipe: a file is needed",
+        ),
+        (
+            ["verify", "f", "zero", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys"],
+            "zero: a file is needed",
+        ),
     ],
 )
 def test_wrong_commands(bitket, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     make_stores("k", 1000)
     (tmp_path / "f").write_bytes(b"text")
+    os.mkfifo("pipe")
+    os.symlink("/dev/zero", "zero")
     status, _, err = bitket(*arguments)
     assert status == 2
     assert message in err

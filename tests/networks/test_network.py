@@ -47,9 +47,7 @@ def assert_at_rest(network):
         assert not router.questions
         assert not any(len(card) for card in router.cards)
     assert network.timeline.waiting == 0
-    assert not network.partner
-    assert not network._taken
-    assert not network._waiting
+    assert not len(network.services.store)
 
 
 # -- kernel ---------------------------------------------------------------------------------------------------------------
@@ -324,7 +322,7 @@ def _alive(network):
             len(keys) for router in routers for kept in (router.waiting, router.questions) for keys in kept.values()
         ),
         "events": len(network.timeline._queue),
-        "pairs": len(network.partner) + len(network._taken) + len(network._waiting),
+        "pairs": len(network.services.store),
         # By type: isinstance follows weak references, which may be dead.
         "objects": sum(
             issubclass(type(x), (Protocol, Reservation, Memory, Rule, TimeCard, deque)) for x in gc.get_objects()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ from bitket.errors import InvalidInput
 
 __all__ = ["register"]
 
+Method = Literal["ppo", "annealing", "classical", "generators", "hastings"]
 Budget = Annotated[
     int, typer.Option(min=1, metavar="WORDS", help="Words to look at before a distance is only bounded.")
 ]
@@ -26,12 +27,19 @@ def register(app: typer.Typer) -> None:
     codes = typer.Typer(help="Error-correcting codes: parameters, products, lighter checks.", no_args_is_help=True)
     codes.command()(info)
     codes.command()(product)
+    codes.command()(bicycle)
     codes.command()(reduce)
     app.add_typer(codes, name="codes")
 
 
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Check matrices: .npz, .alist or .mtx.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Check matrices or stabilisers: .npz, .npy, .alist, .mtx, or text (.txt, .csv, .dat, .stab).",
+        ),
+    ],
     budget: Budget = 2_000_000_000,
     as_json: Json = False,
 ) -> None:
@@ -63,17 +71,37 @@ def product(
     _print(described | _written(out, made), as_json)
 
 
+def bicycle(
+    l: Annotated[int, typer.Argument(min=1, metavar="L", help="Order of x.")],
+    m: Annotated[int, typer.Argument(min=1, metavar="M", help="Order of y.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="Polynomial in x and y, such as x^3+y+y^2.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Polynomial in x and y, such as y^3+x+x^2.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the code here.")] = None,
+    budget: Budget = 2_000_000_000,
+    as_json: Json = False,
+) -> None:
+    """The bivariate bicycle code of two polynomials. Example: bitket codes bicycle 6 6 "x^3+y+y^2" "y^3+x+x^2" -o 72.npz"""
+    from bitket.quantum.codes import bivariate_bicycle
+
+    _require_writable((out,), ())
+    made = bivariate_bicycle(l, m, a, b)
+    _print(_described(made, budget) | _written(out, made), as_json)
+
+
 def reduce(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Classical check matrix, or a CSS code for generators and hastings.")
     ],
     weight: Annotated[int, typer.Option(help="Greatest weight of a check of the quantum code.")] = 6,
-    method: Annotated[str, typer.Option(help="ppo, annealing, classical, generators or hastings.")] = "annealing",
+    method: Annotated[Method, typer.Option(help="How lighter checks are found.")] = "annealing",
     distance: Annotated[
         int | None, typer.Option(min=1, help="Distance to reach; without it that of the input.")
     ] = None,
-    evaluations: Annotated[int, typer.Option(min=1, help="Distances that a search measures at most.")] = 1_000_000,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the search.")] = 0,
+    evaluations: Annotated[
+        int | None,
+        typer.Option(min=1, help="Distances that a search (ppo, annealing) measures at most; a million if left out."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the search; 0 if left out.")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write the quantum code: .npz, .alist, .mtx or .stim."),
@@ -87,28 +115,33 @@ def reduce(
     from bitket.quantum.codes import read_code, reduce_weight
     from bitket.runs.progress import Bars
 
+    if evaluations is not None and method not in ("ppo", "annealing"):
+        raise InvalidInput(f"--evaluations: the method {method} measures no distances; ppo and annealing do")
+    if seed is not None and method == "classical":
+        raise InvalidInput("--seed: the method classical has nothing random")
+    most = evaluations or 1_000_000
     code = read_code(file)
     if seed_out is not None and method in ("generators", "hastings"):
         raise InvalidInput(f"--seed-out: the method {method} finds no classical factor")
     _require_writable((out, seed_out), (file,))
-    if seed_out is not None and seed_out.suffix == ".stim":
+    if seed_out is not None and seed_out.suffix.lower() == ".stim":
         raise InvalidInput(f"{seed_out}: memory circuits are made for CSS codes; --seed-out takes .npz, .alist or .mtx")
     if seed_out is not None and out is not None and seed_out.resolve() == out.resolve():
         raise InvalidInput(f"{out}: named by both --out and --seed-out; two names are needed")
-    track = iter(Bars(as_json).track(range(evaluations), f"{method}, evaluations"))
+    track = iter(Bars(as_json).track(range(most), f"{method}, evaluations"))
     state = {"done": -1}
 
     def progress(done: int) -> None:
-        while state["done"] < min(done, evaluations) - 1:
+        while state["done"] < min(done, most) - 1:
             state["done"] = next(track)
 
     found = reduce_weight(
         code,  # type: ignore[arg-type]
         weight,
-        method,  # type: ignore[arg-type]
+        method,
         distance=distance,
-        budget=evaluations,
-        seed=seed,
+        budget=most,
+        seed=seed or 0,
         progress=progress,
     )
     described: dict[str, Any] = {
@@ -132,7 +165,7 @@ def _require_writable(paths: Sequence[Path | None], inputs: Sequence[Path]) -> N
         if path is not None:
             if path.absolute() in {file.absolute() for file in inputs}:
                 raise InvalidInput(f"cannot write {path}: it is the input")
-            if path.suffix not in (".npz", ".alist", ".mtx", ".stim"):
+            if path.suffix.lower() not in (".npz", ".alist", ".mtx", ".stim"):
                 raise InvalidInput(f"{path}: a name that ends in .npz, .alist, .mtx or .stim is needed")
             require_writable(path)
 
@@ -142,9 +175,10 @@ def _described(code: Any, budget: int) -> dict[str, Any]:
     from bitket.quantum.codes import ClassicalCode, CssCode
 
     kind = "classical" if isinstance(code, ClassicalCode) else "CSS" if isinstance(code, CssCode) else "stabiliser"
-    if code.k == 0:
-        raise InvalidInput(f"{code.name}: k = 0, the code holds no information; k >= 1 is needed")
-    distance = code.distance(budget=budget)
+    try:
+        distance = code.distance(budget=budget)  # first: it reckons its memory before it begins
+    except InvalidInput as error:
+        raise InvalidInput(f"{code.name}: {error}") from None
     return {
         "kind": kind,
         "n": code.n,
@@ -177,7 +211,9 @@ def _print(out: dict[str, Any], as_json: bool) -> None:
         d, how = "?", out["method"]
     else:
         d = f"<={out['d']}" if low == 1 else f"{low}..{out['d']}"
-        how = f"at most, {out['trials']} trials, {out['hits']} hits" + (f"; at least {low}, proven" if low > 1 else "")
+        how = f"at most, by {out['method']}, {out['trials']} trials, {out['hits']} hits" + (
+            f"; at least {low}, proven" if low > 1 else ""
+        )
     screen = console()
     screen.print(f"{left}{out['n']}, {out['k']}, {d}{right} {out['kind']}; distance {how}", markup=False)
     screen.print(f"greatest check weight {out['check_weight']}, greatest degree of a bit {out['qubit_degree']}")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +19,12 @@ if TYPE_CHECKING:
     from bitket.networks.network import Network
 
 __all__ = ["register"]
+
+Formalism = Literal["fidelity", "bell", "density", "ket"]
+Mode = Literal["batched", "event"]
+Method = Literal["pts-np-edf", "pts-cedf", "pts-pb", "rcpsp-np-edf", "rcpsp-np-fpr", "rcpsp-pbs", "rcpsp-pb"]
+LONGEST = 1e9
+"""Seconds that are simulated at most: 30 years."""
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +54,9 @@ def network(
             help="Requests to serve, .csv or .json with initiator, responder, start_s, end_s, memories, fidelity; random ones if left out.",
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0, help="Seconds to simulate.")] = 30.0,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to simulate; 30, or with --requests until the last one ends.")
+    ] = None,
     memories: Annotated[int | None, typer.Option(min=1, help="Memories of each router.")] = None,
     hardware: Annotated[
         Path | None,
@@ -58,50 +65,72 @@ def network(
             help='Hardware: {"memory": {"raw_fidelity": 0.9}, "detector": {...}, "swap_success": 0.6}.',
         ),
     ] = None,
-    formalism: Annotated[str, typer.Option(help="How states are kept: fidelity, bell, density or ket.")] = "",
+    formalism: Annotated[
+        Formalism | None, typer.Option(help="How states are kept; that of the hardware if left out.")
+    ] = None,
     mode: Annotated[
-        str, typer.Option(help="batched: failed attempts from their law; event: every message and photon.")
-    ] = "batched",
-    method: Annotated[
-        str,
-        typer.Option(
-            help="Of the schedule: pts-np-edf, pts-cedf, pts-pb, rcpsp-np-edf, rcpsp-np-fpr, rcpsp-pbs or rcpsp-pb."
-        ),
-    ] = "rcpsp-np-edf",
+        Mode | None,
+        typer.Option(help="batched (if left out): failed attempts from their law; event: every message and photon."),
+    ] = None,
+    method: Annotated[Method | None, typer.Option(help="Of the schedule; rcpsp-np-edf if left out.")] = None,
     budget: Annotated[
-        float, typer.Option(help="Seconds for which a protocol may be suspended (methods that end in pb or pbs).")
-    ] = 0.0,
+        float | None,
+        typer.Option(help="Seconds for which a protocol may be suspended (methods that end in pb or pbs)."),
+    ] = None,
     coherence: Annotated[
-        str, typer.Option(metavar="T1,T2", help="Seconds; qubits that wait decay when the schedule is carried out.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="T1,T2", help="Seconds; qubits that wait decay when the schedule is carried out."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
     as_json: Json = False,
 ) -> None:
     """Simulate a quantum network, or schedule what its users demand. Example: bitket network metro --memories 50 --seconds 60"""
     from bitket.networks.applications import RequestSettings, random_requests
+    from bitket.networks.diagnosis import link_budgets, why_nothing
     from bitket.networks.drawing import draw_network, draw_occupation
     from bitket.networks.network import Network
     from bitket.networks.topology import load_topology, require_connected
 
-    if not 0 < seconds < math.inf:
-        raise InvalidInput(f"--seconds {seconds}: a positive number is needed")
+    if seconds is not None and not 1e-9 <= seconds <= LONGEST:
+        raise InvalidInput(f"--seconds {seconds}: a positive number is needed, from 1e-9 to {LONGEST:g}")
+    given = {
+        "--requests": requests,
+        "--hardware": hardware,
+        "--memories": memories,
+        "--formalism": formalism,
+        "--mode": mode,
+    }
+    foreign = given if demands is not None else {"--method": method, "--budget": budget, "--coherence": coherence}
+    for name, value in foreign.items():
+        if value is not None:
+            belongs = "a simulation without demands" if demands is not None else "a schedule, which is made for DEMANDS"
+            raise InvalidInput(f"{name}: {', '.join(foreign)}: they belong to {belongs}")
     graph = load_topology(topology)
     if demands is not None:
         from bitket.cli.schedule import scheduled
 
-        if requests is not None or hardware is not None or memories is not None or formalism:
-            raise InvalidInput(
-                "--requests, --hardware, --memories and --formalism: they belong to a simulation without demands"
-            )
-        scheduled(topology, graph, demands, method, budget, coherence, seconds, seed, out, as_json)
+        scheduled(
+            topology,
+            graph,
+            demands,
+            method or "rcpsp-np-edf",
+            budget or 0.0,
+            coherence or "",
+            seconds or 30.0,
+            seed,
+            out,
+            as_json,
+        )
         return
-    settings = _hardware(hardware, memories, formalism)
-    simulated = Network(graph, settings, seed=seed, mode=mode, record=True)  # type: ignore[arg-type]
+    settings, mode = _hardware(hardware, memories, formalism), mode or "batched"
+    simulated = Network(graph, settings, seed=seed, mode=mode, record=True)
     applications = {}
     if requests is not None:
-        seconds = _requests(simulated, requests)
+        last = _requests(simulated, requests)
+        seconds = last if seconds is None else seconds
     else:
+        seconds = 30.0 if seconds is None else seconds
         require_connected(graph, topology)
         most = max(1, min(len(r.memories) for r in simulated.routers.values()) // 2)
         reachable = settings.memory.raw_fidelity
@@ -109,6 +138,7 @@ def network(
             simulated,
             RequestSettings(memories=(1, most + 1), durations=(2.0, 5.0), fidelities=(0.5, max(0.5, reachable))),
         )
+    budgets = link_budgets(simulated)
     folder = new_folder(out / "network", Path(topology).stem)
     simulated.sample(seconds / 200)
     _run(simulated, seconds, quiet=as_json)
@@ -127,7 +157,12 @@ def network(
         "expired": simulated.expired,
         "delivered": len(simulated.deliveries),
         "loads": [{"a": a, "b": b, "pairs": pairs} for (a, b), pairs in simulated.loads.items()],
+        "expected": [budget.to_dict() for budget in budgets],
     }
+    if not simulated.deliveries:
+        found["why_nothing"] = why_nothing(simulated, simulated.requests)
+        if requests is None and seconds < 2:
+            found["why_nothing"] = [f"random requests begin 1 to 2 s after they are made; {seconds:g} s are too short"]
     if requests is not None:
         found["requests"] = simulated.table()
     else:
@@ -159,14 +194,17 @@ def _run(simulated: Network, seconds: float, *, quiet: bool) -> None:
         simulated.run(seconds * k / steps)
 
 
-def _hardware(path: Path | None, memories: int | None, formalism: str) -> Hardware:
+def _hardware(path: Path | None, memories: int | None, formalism: str | None) -> Hardware:
     from bitket.networks.hardware import Hardware, MemoryHardware
     from bitket.networks.photonics import Detector
     from bitket.runs.files import read_json
 
     if path is not None and not path.is_file():
         raise InvalidInput(f"--hardware {path}: there is no such file")
-    data: Any = {} if path is None else read_json(path, "hardware")
+    try:
+        data: Any = {} if path is None else read_json(path, "hardware")
+    except RecursionError:
+        raise InvalidInput(f"--hardware {path}: not JSON of settings, but nested too deep") from None
     where = "--hardware" if path is None else f"--hardware {path}"
     parts = {"": Hardware, "memory": MemoryHardware, "detector": Detector}
     values: dict[str, Any] = {}
@@ -180,7 +218,9 @@ def _hardware(path: Path | None, memories: int | None, formalism: str) -> Hardwa
             k: v for k, v in part.items() if k not in parts and k not in ("formalism", "heralding", "error_rates")
         }
         for key, value in numbers.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if isinstance(value, bool) or not isinstance(
+                value, int | float | None if key == "coherence_time" else int | float
+            ):
                 raise InvalidInput(f"{where}: {key} {value!r}: a number is needed")
         own = {k: tuple(v) if isinstance(v, list) else v for k, v in part.items() if k not in parts}
         if name:
@@ -196,7 +236,7 @@ def _hardware(path: Path | None, memories: int | None, formalism: str) -> Hardwa
 
 def _requests(simulated: Network, path: Path) -> float:
     """Make the requests of a file; when the last one ends."""
-    from pydantic import BaseModel, ConfigDict, FiniteFloat
+    from pydantic import BaseModel, ConfigDict, FiniteFloat, field_validator
 
     from bitket.data.records import read_records
 
@@ -209,7 +249,17 @@ def _requests(simulated: Network, path: Path) -> float:
         memories: int
         fidelity: FiniteFloat
 
+        @field_validator("*", mode="before")
+        @classmethod
+        def _no_truth_value(cls, value: Any) -> Any:
+            if isinstance(value, bool):
+                raise ValueError("true and false are no numbers and no names")
+            return value
+
     asked = read_records(path, Request, "requests")
+    for place, row in asked:
+        if row.end_s > LONGEST:
+            raise InvalidInput(f"{place}: it ends at {row.end_s:g} s; {LONGEST:g} s are the most that are simulated")
     for place, row in sorted(asked, key=lambda pair: pair[1].start_s):
         try:
             simulated.request(
@@ -275,6 +325,8 @@ def _print(found: dict[str, Any]) -> None:
         f"{found['seconds']:g} s of {found['routers']} routers and {found['links']} links: {found['delivered']} pairs delivered, "
         f"{found['attempts']} attempts, {found['swaps']} swaps, {found['purifications']} purifications, {found['expired']} expired"
     )
+    for line in found.get("why_nothing", ()):
+        screen.print(f"nothing was delivered: {line}", markup=False)
     screen.print(f"{found['folder']}: result.json, deliveries.csv, network.svg, memories.svg", markup=False)
 
 

@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from bitket.networks.execution import Execution
-    from bitket.networks.scheduling import QuantumNetwork, Schedule
+    from bitket.networks.scheduling import Method, QuantumNetwork, Schedule
 
 __all__ = ["scheduled"]
+
+MOST_OPERATIONS = 20_000_000
+"""Carried out in one run: some ten minutes."""
 
 
 def scheduled(
     topology: str,
     graph: nx.Graph,
     demands: Path,
-    method: str,
+    method: Method,
     budget: float,
     coherence: str,
     seconds: float,
@@ -34,12 +37,10 @@ def scheduled(
     """Schedule the demands of a file, execute the schedule with links as they are, write and show both."""
     from bitket.networks.drawing import draw_network
     from bitket.networks.execution import execute
-    from bitket.networks.scheduling import METHODS, QuantumNetwork, read_demands, schedule_demands
+    from bitket.networks.scheduling import QuantumNetwork, read_demands, schedule_demands
     from bitket.runs.figures import write
     from bitket.runs.files import write_bytes, write_json
 
-    if method not in METHODS:
-        raise InvalidInput(f"--method {method}: {', '.join(METHODS)} are known")
     times = _times(coherence)
     network = QuantumNetwork.preset(topology) if topology == "surfnet" else QuantumNetwork.from_graph(graph)
     asked = read_demands(demands)
@@ -47,6 +48,9 @@ def scheduled(
     schedule.check()
     ideal = execute(schedule, network)
     periods = max(1, round(seconds / (schedule.hyperperiod * schedule.slot)))
+    if periods * len(schedule.operations) > MOST_OPERATIONS:
+        most = MOST_OPERATIONS // len(schedule.operations) * schedule.hyperperiod * schedule.slot
+        raise InvalidInput(f"--seconds {seconds:g}: of this schedule {most:.4g} s are the most that are carried out")
     real = execute(schedule, network, periods=periods, stochastic=True, times=times, seed=seed)
     found: dict[str, Any] = {
         "topology": topology,
@@ -55,7 +59,16 @@ def scheduled(
         "budget_s": budget,
         "metrics": schedule.metrics(),
         "accepted": real.table(),
-        "rejected": [{"task": r.name, "reason": r.reason} for r in schedule.rejected],
+        "rejected": [
+            {
+                "task": r.name,
+                "reason": r.reason,
+                "best_fidelity_at_this_rate": r.best_fidelity,
+                "best_rate_at_this_fidelity": r.best_rate,
+                "said": str(r),
+            }
+            for r in schedule.rejected
+        ],
         "kept_with_links_on_time": not ideal.broken,
         "simulated_seconds": real.seconds,
         "throughput": real.throughput,
@@ -107,7 +120,7 @@ def _print(found: dict[str, Any], real: Execution) -> None:
         table.add_row(d.task, f"{d.promised:.4g}", f"{d.delivered:.4g}", f"{d.fidelity_promised:.4f}", fidelity)
     screen.print(table)
     for row in found["rejected"]:
-        screen.print(f"[red]rejected[/] {row['task']}: {row['reason']}")
+        screen.print(f"[red]rejected[/] {row['task']}: {row['said']}")
     screen.print(
         f"{m['accepted']:.0f} of {found['demands']} demands accepted: {m['throughput']:.4g} pairs/s, response at worst {m['wcrt']:.3g} s, "
         f"jitter {m['jitter']:.3g} s²; the schedule is free of conflicts"

@@ -17,6 +17,10 @@ from bitket.errors import InvalidInput
 __all__ = ["register"]
 
 
+_LONGEST = 1 << 20
+"""Bytes that no signature has."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     for verb in (keys, sign, verify):
@@ -72,8 +76,8 @@ def sign(
         print(json.dumps(out))
     else:
         console().print(
-            f"{output}: {size} bytes signed with {3 * bits} key bits, {out['key_bits_left']} are left; with perfect keys a forgery "
-            f"succeeds with probability below {out['forgery_probability']:.2g}",
+            f"{output}: {size} bytes signed with {3 * bits} key bits, {out['key_bits_left']} are left; with perfect keys a forgery that "
+            f"is no longer succeeds with probability below {out['forgery_probability']:.2g}",
             markup=False,
         )
 
@@ -95,7 +99,7 @@ def verify(
 
     size = _size(file)
     try:
-        data = signature_file.read_bytes()
+        data = signature_file.read_bytes() if _size(signature_file) < _LONGEST else b""
     except OSError as error:
         raise InvalidInput(f"{signature_file}: the file cannot be read ({error.strerror})") from None
     try:
@@ -120,7 +124,8 @@ def verify(
         print(json.dumps(out))
     elif valid:
         console().print(
-            f"[green]valid[/]: {file}; with perfect keys a forgery passes with probability below {bound:.2g}"
+            f"[green]valid[/]: {file}; with perfect keys a forgery passes with probability below {bound:.2g}, "
+            "if what was signed is no longer"
         )
     else:
         console().print(f"[red]not valid[/]: {file} is not what was signed")
@@ -137,12 +142,14 @@ def _replaceable(output: Path) -> None:
     require_writable(output)
     if output.exists():
         try:
-            Signature.from_bytes(output.read_bytes() if _size(output) < 1 << 20 else b"")
+            Signature.from_bytes(output.read_bytes() if _size(output) < _LONGEST else b"")
         except InvalidInput:
             raise InvalidInput(f"{output}: it is there already and is no signature; no key was used") from None
 
 
 def _size(path: Path) -> int:
+    if path.exists() and not path.is_file():
+        raise InvalidInput(f"{path}: a file is needed, this is {'a folder' if path.is_dir() else 'a device or pipe'}")
     try:
         with path.open("rb"):
             return path.stat().st_size

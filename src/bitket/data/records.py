@@ -24,6 +24,7 @@ def read_cells(path: Path, separator: str = ",") -> tuple[list[str], list[tuple[
     InvalidInput
         The file cannot be read, two columns have one name, or a row has another number of cells than there are columns.
     """
+    _require_file(path, "a table")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=separator, strict=True)
@@ -38,6 +39,14 @@ def read_cells(path: Path, separator: str = ",") -> tuple[list[str], list[tuple[
         if len(row) != len(names):
             raise InvalidInput(f"{path} line {line}: {len(row)} fields, the header has {len(names)}")
     return names, rows[1:]
+
+
+def _require_file(path: Path, what: str) -> None:
+    """Devices and pipes never end."""
+    if path.exists() and not path.is_file():
+        raise InvalidInput(
+            f"{path}: cannot be read as {what} ({'Is a directory' if path.is_dir() else 'it is no file'})"
+        )
 
 
 def read_records(path: str | Path, form: type[Form], what: str) -> list[tuple[str, Form]]:
@@ -55,9 +64,10 @@ def read_records(path: str | Path, form: type[Form], what: str) -> list[tuple[st
         names, cells = read_cells(path)
         rows = [(f"{path} line {line}", dict(zip(names, row, strict=True))) for line, row in cells]
     elif path.suffix.lower() == ".json":
+        _require_file(path, "JSON")
         try:
             document = json.loads(path.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InvalidInput(
                 f"{path}: cannot be read as JSON ({getattr(error, 'strerror', None) or error})"
             ) from None

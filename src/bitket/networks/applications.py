@@ -92,7 +92,7 @@ class RandomRequests(Application):
         start = self.network.timeline.now + int(draw.integers(*settings.delays)) * SECOND // 10
         end = start + picoseconds(float(draw.uniform(*settings.durations)))
         memories = int(draw.integers(*settings.memories))
-        number = next(self.network.numbers)
+        number = next(self.network.services.numbers)
         self.router.request(
             Reservation(number, self.router.name, self._responder, start, end, memories, self._fidelity)
         )
@@ -165,7 +165,7 @@ class Teleportation(Application):
     arrivals: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.network.keep_states = True
+        self.network.services.store.keep_states = True
         generator = self.network.timeline.generator(f"teleportation {self.router.name}")
         self._normal, self._uniform = generator.normal, Uniforms(generator)
         self.router.application = self

@@ -44,12 +44,16 @@ def draw_network(graph: nx.Graph, loads: Mapping[tuple[str, str], float], label:
 def _places(graph: nx.Graph) -> dict[str, tuple[float, float]]:
     lower = {node: {str(k).lower(): v for k, v in data.items()} for node, data in graph.nodes(data=True)}
     for names in (("longitude", "latitude"), ("lon", "lat"), ("x", "y")):
-        if all(name in data for data in lower.values() for name in names):
+        if all(_finite(data.get(name)) for data in lower.values() for name in names):
             return {node: (float(data[names[0]]), float(data[names[1]])) for node, data in lower.items()}
     # Square roots, or links within a campus would be points on the map.
     apart = nx.Graph((a, b, {"apart": data["length_km"] ** 0.5}) for a, b, data in graph.edges(data=True))
     found = nx.kamada_kawai_layout(apart, weight="apart") if len(graph) <= 300 else nx.spring_layout(apart, seed=0)
     return {node: (float(x), float(y)) for node, (x, y) in found.items()}
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
 def draw_occupation(samples: Sequence[tuple[float, Sequence[int]]], names: Sequence[str]) -> Figure:

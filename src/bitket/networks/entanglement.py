@@ -16,18 +16,18 @@ class Purification(Protocol):
 
     def start(self) -> None:
         """Both have measured (the partner when it answered); compare, and tell the partner."""
-        network, node = self.node.network, self.node
+        node, store = self.node, self.node.store
         kept, measured = self.memories
-        partners = [network.partner.get(m.key) for m in self.memories]
+        partners = [store.partner.get(m.key) for m in self.memories]
         success = False
         if partners[0] is not None and partners[1] is not None:
-            success = network.pairs.purify(
+            success = store.pairs.purify(
                 (kept.key, partners[0]), (measured.key, partners[1]), node.uniform, node.timeline.now
             )
-            network.split(measured.key)
+            store.split(measured.key)
             if not success:
-                network.split(kept.key)
-        network.purifications += 1
+                store.split(kept.key)
+        node.counts.purifications += 1
         fidelity = werner.distil(kept.fidelity, measured.fidelity)
         self.tell(success, fidelity)
         node.finish(self)
@@ -61,16 +61,16 @@ class Swapping(Protocol):
 
     def start(self) -> None:
         """Both ends agree: measure, and tell them."""
-        network, node = self.node.network, self.node
+        node, store = self.node, self.node.store
         left, right = self.memories
-        hardware, now = network.hardware, node.timeline.now
+        hardware, now = node.services.hardware, node.timeline.now
         names = left.partner, right.partner
-        one, other_end = network.partner.get(left.key), network.partner.get(right.key)
+        one, other_end = store.partner.get(left.key), store.partner.get(right.key)
         success = node.uniform() < hardware.swap_success
         if success and one is not None and other_end is not None:
-            network.pairs.swap((one, left.key), (right.key, other_end), node.uniform, now)
-            network.join(one, other_end, left.key, right.key)
-        network.swaps += 1
+            store.pairs.swap((one, left.key), (right.key, other_end), node.uniform, now)
+            store.join(one, other_end, left.key, right.key)
+        node.counts.swaps += 1
         scalar = hardware.formalism == "fidelity"
         fidelity = (
             left.fidelity * right.fidelity * hardware.swap_degradation
@@ -78,7 +78,7 @@ class Swapping(Protocol):
             else werner.swap(left.fidelity, right.fidelity)
         )
         expires = min((m.expires for m in (left, right) if m.expires >= 0), default=-1)
-        pair = next(network.numbers)
+        pair = next(node.services.numbers)
         for name, number in self.others:
             other = names[1] if name == names[0] else names[0]
             node.send(name, "protocol", number, success, other, fidelity, pair, expires)

@@ -11,15 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bitket.errors import InvalidInput
+from bitket.networks.scheduling.cycle import Cycle, ScheduledOperation
+from bitket.networks.scheduling.network import QuantumNetwork
 from bitket.networks.states import BellDiagonalPairs, PauliRates, pauli_rates, werner
 from bitket.networks.timeline import SECOND, Timeline, Uniforms
-
-if TYPE_CHECKING:
-    from bitket.networks.scheduling.network import QuantumNetwork
-    from bitket.networks.scheduling.schedule import Schedule, ScheduledOperation
 
 __all__ = ["Delivery", "Execution", "execute"]
 
@@ -89,7 +87,7 @@ class Execution:
 
 
 def execute(
-    schedule: Schedule,
+    schedule: Cycle,
     network: QuantumNetwork,
     *,
     periods: int = 1,
@@ -140,7 +138,7 @@ def execute(
 
 class _Run:
     def __init__(
-        self, schedule: Schedule, network: QuantumNetwork, stochastic: bool, rates: PauliRates | None, seed: int
+        self, schedule: Cycle, network: QuantumNetwork, stochastic: bool, rates: PauliRates | None, seed: int
     ) -> None:
         self.timeline, self.schedule, self.network = Timeline(seed), schedule, network
         self.stochastic, self.rates = stochastic, rates

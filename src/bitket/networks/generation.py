@@ -13,20 +13,21 @@ windows, which delay the photons of an event by at most the dead time of a detec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from bitket.errors import InvalidInput
 from bitket.networks.heralding import CLASSICAL, HeraldingLaw
 from bitket.networks.resources import Memory, Protocol, ResourceManager
+from bitket.networks.services import Services
 from bitket.networks.states import werner
-from bitket.networks.timeline import Event, Uniforms, picoseconds
+from bitket.networks.timeline import SECOND, Event, Uniforms, picoseconds
 
-if TYPE_CHECKING:
-    from bitket.networks.network import Network
-
-__all__ = ["Generation", "Link"]
+__all__ = ["Generation", "Link", "Links"]
 
 
 class Link:
@@ -38,6 +39,8 @@ class Link:
         Names of the routers, sorted; b is primary.
     law
         Probabilities of an attempt.
+    delay
+        Picoseconds of a message between the routers.
     flight
         Picoseconds of a photon to the station.
     report
@@ -46,14 +49,17 @@ class Link:
         Number of pairs made.
     """
 
-    def __init__(self, network: Network, a: str, b: str, length_km: float) -> None:
-        hardware = network.hardware
-        self.network, self.timeline, self.pairs = network, network.timeline, 0
+    def __init__(
+        self, services: Services, nodes: Mapping[str, ResourceManager], a: str, b: str, length_km: float
+    ) -> None:
+        hardware = services.hardware
+        self.services, self.nodes, self.timeline, self.pairs = services, nodes, services.timeline, 0
         (self.a, self.b), self.length_km = sorted((a, b)), length_km
+        self.delay = services.messenger.routes.delay(self.a, self.b)
         self.law: HeraldingLaw = hardware.law(length_km)
         self.flight = hardware.fibre(length_km / 2).delay
-        self.report = network.delay(a, b) // 2
-        self.generator = network.timeline.generator(f"station {self.a} {self.b}")
+        self.report = self.delay // 2
+        self.generator = services.timeline.generator(f"station {self.a} {self.b}")
         self.uniform = Uniforms(self.generator)
         self.weights = self.law.weights(hardware.memory.raw_fidelity)
         period = picoseconds(1 / hardware.memory.frequency_hz)
@@ -63,26 +69,38 @@ class Link:
         self.detectors = [hardware.detector.state(self.generator) for _ in range(2)]
 
     # -- batched ----------------------------------------------------------------------------------------------------
+    def interval(self, anew: int = 2) -> float:
+        """Mean seconds from one pair of the same two memories to the next, where each is used up at once.
+
+        ``anew`` are the delays that matching takes: 1 where the primary router waits, 2 where it asks.
+        """
+        within, last = self._rounds(anew * self.delay)
+        return self.law.mean_attempts_time(within, last) / SECOND
+
+    def _rounds(self, between: int) -> tuple[int, int]:
+        """Picoseconds from an emission to the next of one attempt, and to that of the next attempt."""
+        turn, back = 2 * self.delay, self.flight + self.report
+        return max(self.period + self.delay, back + turn), max(self.period + self.delay, back + between + turn)
+
     def herald(self, responder: Generation, asker: tuple[str, int], begin: int, between: int) -> None:
         """Schedule the success of attempts, the first of which is negotiated at ``begin``; ``between`` are the ps to match anew."""
-        other = self.network.routers[asker[0]].protocols[asker[1]]
+        other = self.nodes[asker[0]].protocols[asker[1]]
         ready = max(m.next_excitation for m in (*responder.memories, *other.memories))
-        turn = 2 * self.network.delay(self.a, self.b)
-        back = self.flight + self.report
-        answer = turn // 2
-        within, anew = max(self.period + answer, back + turn), max(self.period + answer, back + between + turn)
+        within, anew = self._rounds(between)
         trials = self.law.failures(self.generator)
-        emitted = max(begin + turn, ready + answer)
+        emitted = max(begin + 2 * self.delay, ready + self.delay)
         emitted += (trials.one_round + trials.two_rounds) * anew
         emitted += (trials.two_rounds + self.law.rounds - 1) * within
         attempts = trials.one_round + trials.two_rounds + 1
-        event = self.timeline.at(emitted + back, self._heralded, responder, other, emitted, attempts)
+        event = self.timeline.at(
+            emitted + self.flight + self.report, self._heralded, responder, other, emitted, attempts
+        )
         responder.success = event
         if isinstance(other, Generation):
             other.success = event
 
     def _heralded(self, one: Protocol, other: Protocol, emitted: int, attempts: int) -> None:
-        self.network.attempts += attempts  # those before a success that did not come are not known
+        self.services.counts.attempts += attempts  # those before a success that did not come are not known
         for memory in (*one.memories, *other.memories):
             memory.next_excitation = emitted + self.period
         pair = self.entangle(one.memories[0], other.memories[0], self.weights, emitted)
@@ -92,13 +110,10 @@ class Link:
 
     def entangle(self, a: Memory, b: Memory, weights: NDArray[np.float64], emitted: int) -> int:
         """Two memories are a pair since the emission; its number."""
-        network = self.network
-        rates = network.hardware.memory.error_rates
-        keys = (a.key, b.key)
-        network.pairs.create(keys, weights, emitted, (rates, rates) if any(rates) else ())
-        network.partner[a.key], network.partner[b.key] = b.key, a.key
+        rates = self.services.hardware.memory.error_rates
+        self.services.store.create(a.key, b.key, weights, emitted, (rates, rates) if any(rates) else ())
         self.pairs += 1
-        return next(network.numbers)
+        return next(self.services.numbers)
 
     # -- events -----------------------------------------------------------------------------------------------------
     def window(self, emission: int) -> int:
@@ -123,7 +138,7 @@ class Link:
             dark = sum(self.uniform() < self.law.dark for _ in range(2 - min(2, window.clicks)))
         window.genuine &= window.clicks == 1 and not dark
         good, pair = window.clicks + dark == 1, -1
-        protocols = [self.network.routers[name].protocols.get(number) for name, number in window.sides]
+        protocols = [self.nodes[name].protocols.get(number) for name, number in window.sides]
         if good and window.round == self.law.rounds:
             a, b = protocols
             if a is None or b is None:
@@ -131,14 +146,32 @@ class Link:
             assert isinstance(a, Generation)
             assert isinstance(b, Generation)
             coherent = window.genuine and a.bright != b.bright
-            raw = self.network.hardware.memory.raw_fidelity
+            raw = self.services.hardware.memory.raw_fidelity
             weights = werner(raw) if coherent else CLASSICAL[a.bright != b.bright]
             pair = self.entangle(a.memories[0], b.memories[0], weights, window.emission)
         for name, number in window.sides:
-            router = self.network.routers[name]
+            router = self.nodes[name]
             self.timeline.after(
                 self.report, router.receive, "protocol", "station", number, "result", good, window, pair
             )
+
+
+class Links:
+    """The links along the edges of a graph, each made when it is first asked for; ``nodes`` are the routers by name."""
+
+    def __init__(self, services: Services, nodes: Mapping[str, ResourceManager], graph: nx.Graph) -> None:
+        self._services, self._nodes, self._graph = services, nodes, graph
+        self.made: dict[frozenset[str], Link] = {}
+
+    def between(self, a: str, b: str) -> Link:
+        """The link between two neighbours."""
+        key = frozenset((a, b))
+        if key not in self.made:
+            try:
+                self.made[key] = Link(self._services, self._nodes, a, b, self._graph.edges[a, b]["length_km"])
+            except InvalidInput as error:
+                raise InvalidInput(f"link {a} - {b} of {self._graph.edges[a, b]['length_km']:g} km: {error}") from None
+        return self.made[key]
 
 
 class Window:
@@ -166,10 +199,10 @@ class Generation(Protocol):
 
     def start(self) -> None:
         """Begin an attempt, or draw when one succeeds."""
-        network = self.node.network
-        if network.batched:
+        services = self.node.services
+        if services.batched:
             if not self.asks:
-                delay = network.delay(self.link.a, self.link.b)
+                delay = self.link.delay
                 self.link.herald(
                     self,
                     self.others[0],
@@ -178,10 +211,10 @@ class Generation(Protocol):
                 )
         elif self.primary:
             if not self.asks:
-                network.attempts += 1
+                services.counts.attempts += 1
             self._negotiate()
         elif not self.asks:
-            network.attempts += 1
+            services.counts.attempts += 1
 
     def _negotiate(self) -> None:
         self.tell("negotiate", self.memories[0].next_excitation, self._round, self._genuine)
@@ -195,7 +228,7 @@ class Generation(Protocol):
             self._round = round_
             name, number = self.others[0]
             ready = max(timeline.now, ready, self.memories[0].next_excitation)
-            earliest = ready + self.node.network.delay(self.node.name, name)
+            earliest = ready + self.node.services.messenger.routes.delay(self.node.name, name)
             emission = self.link.window(earliest)
             window = Window(((name, number), (self.node.name, self.number)), emission, round_, genuine)
             timeline.at(emission + self.link.flight, self.link.judge, window, priority=1)
@@ -223,13 +256,13 @@ class Generation(Protocol):
         self.bright = self.node.uniform() < self.link.law.alpha if window.round == 1 else not self.bright
         memory = self.memories[0]
         memory.next_excitation = window.emission + self.link.period
-        eta = self.link.law.eta_a / self.node.network.hardware.detector.efficiency
+        eta = self.link.law.eta_a / self.node.services.hardware.detector.efficiency
         if self.bright and self.node.uniform() < eta:
             self.node.timeline.after(self.link.flight, self.link.photon, window)
 
     def succeed(self, pair: int, emitted: int) -> None:
         """The pair is heralded."""
-        (memory,), hardware = self.memories, self.node.network.hardware
+        (memory,), hardware = self.memories, self.node.services.hardware
         coherence = hardware.memory.coherence_time
         expires = emitted + picoseconds(coherence) if coherence is not None else -1
         partner = self.link.a if self.primary else self.link.b

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args
 
 from bitket.errors import InvalidInput
 from bitket.networks.heralding import Heralding, HeraldingLaw
@@ -10,6 +11,37 @@ from bitket.networks.photonics import Detector, Fibre
 from bitket.networks.states import FORMALISMS, Formalism, PauliRates
 
 __all__ = ["Hardware", "MemoryHardware"]
+
+
+MOST_MEMORIES = 1_000_000
+"""Of one router: each takes some 500 bytes."""
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _numbers(what: str, settings: Any) -> None:
+    """Refuse what is no number where the default is one."""
+    for known in fields(settings):
+        value = getattr(settings, known.name)
+        if _number(known.default) and not _number(value):
+            raise InvalidInput(f"{what}: {known.name} {value!r}: a number is needed")
+
+
+def require_memories(where: str, memories: Any) -> int:
+    """A number of memories of a router.
+
+    Raises
+    ------
+    InvalidInput
+        It is no whole number from 1 to 1 000 000.
+    """
+    if not isinstance(memories, int) or isinstance(memories, bool) or not 1 <= memories <= MOST_MEMORIES:
+        raise InvalidInput(
+            f"{where}: {memories} memories: at least one and at most {MOST_MEMORIES} are needed, a whole number"
+        )
+    return memories
 
 
 @dataclass(frozen=True)
@@ -37,17 +69,24 @@ class MemoryHardware:
     error_rates: PauliRates = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
+        _numbers("memory", self)
         if not 0 <= self.raw_fidelity <= 1 or not 0 < self.efficiency <= 1:
             raise InvalidInput(
                 f"memory with fidelity {self.raw_fidelity} and efficiency {self.efficiency}: they must lie between 0 and 1"
             )
-        if not self.frequency_hz > 0 or (
+        if not 1e-6 <= self.frequency_hz <= 1e12 or (
             self.coherence_time is not None and not 0 < self.coherence_time < float("inf")
         ):
             raise InvalidInput(
-                f"memory with frequency {self.frequency_hz} Hz and coherence time {self.coherence_time} s: both must be positive"
+                f"memory with frequency {self.frequency_hz} Hz and coherence time {self.coherence_time} s: both must be positive, "
+                "and the frequency lie between 1e-6 and 1e12"
             )
-        if len(self.error_rates) != 3 or not all(0 <= r < float("inf") for r in self.error_rates):
+        rates = self.error_rates
+        if (
+            not isinstance(rates, tuple)
+            or len(rates) != 3
+            or not all(_number(r) and 0 <= r < float("inf") for r in rates)
+        ):
             raise InvalidInput(f"memory with error rates {self.error_rates}: three rates of at least 0 Hz are needed")
 
 
@@ -87,15 +126,22 @@ class Hardware:
     formalism: Formalism = "fidelity"
 
     def __post_init__(self) -> None:
-        if self.memories < 1:
-            raise InvalidInput(f"{self.memories} memories: at least one is needed")
-        if not self.attenuation_db_per_km >= 0 or not self.channel_rate_hz > 0:
+        _numbers("hardware", self)
+        if not isinstance(self.memory, MemoryHardware) or not isinstance(self.detector, Detector):
+            raise InvalidInput("hardware: memory and detector are settings of their own, MemoryHardware and Detector")
+        require_memories("hardware", self.memories)
+        if not 0 <= self.attenuation_db_per_km < float("inf") or not 1e-6 <= self.channel_rate_hz <= 1e12:
             raise InvalidInput(
-                f"fibre with {self.attenuation_db_per_km} dB/km and {self.channel_rate_hz} Hz: loss must not be negative, the rate positive"
+                f"fibre with {self.attenuation_db_per_km} dB/km and {self.channel_rate_hz} Hz: loss must not be negative, the rate positive, "
+                "from 1e-6 to 1e12"
             )
         if not 0 < self.swap_success <= 1 or not 0 < self.swap_degradation <= 1:
             raise InvalidInput(
                 f"swapping with success {self.swap_success} and degradation {self.swap_degradation}: above 0, at most 1"
+            )
+        if self.heralding not in get_args(Heralding) or not 0 < self.bright < 1:
+            raise InvalidInput(
+                f"heralding {self.heralding!r} with bright {self.bright}: {' or '.join(get_args(Heralding))}, and above 0, below 1 are needed"
             )
         if self.formalism not in FORMALISMS:
             raise InvalidInput(f"formalism {self.formalism!r}: {', '.join(FORMALISMS)} are known")

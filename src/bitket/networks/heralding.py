@@ -125,6 +125,20 @@ class HeraldingLaw:
         """Probability that an attempt heralds."""
         return sum(p * both for p, _, both in self._branches.values())
 
+    def mean_attempts_time(self, round_time: float, last_round_time: float) -> float:
+        """Mean time from one pair of two memories to the next.
+
+        A geometric number of attempts, each a round, before which a share ``first_click`` has had another one.
+
+        Parameters
+        ----------
+        round_time
+            Of a round that another one follows in the same attempt.
+        last_round_time
+            Of the last round of an attempt, with what comes before the next attempt.
+        """
+        return (last_round_time + (self.rounds - 1) * self.first_click * round_time) / self.success
+
     def weights(self, raw_fidelity: float) -> NDArray[np.float64]:
         """Errors I, X, Z, XZ of a heralded pair whose memories, without dark counts and double emissions, give a Werner state."""
         total = np.zeros(4)

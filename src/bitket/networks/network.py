@@ -13,26 +13,21 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable
-from functools import cached_property
-from itertools import count
 from typing import Any, Literal
 
 import networkx as nx
-import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
 from bitket.errors import InvalidInput
-from bitket.networks.generation import Link
-from bitket.networks.hardware import Hardware, MemoryHardware
-from bitket.networks.photonics import Fibre
+from bitket.networks.generation import Link, Links
+from bitket.networks.hardware import Hardware, MemoryHardware, require_memories
 from bitket.networks.reservation import Reservation
-from bitket.networks.resources import Memory, MemoryState
+from bitket.networks.resources import MemoryState
 from bitket.networks.router import Router
+from bitket.networks.routes import Messenger, Routes
+from bitket.networks.services import Services
 from bitket.networks.states import make_pairs
+from bitket.networks.store import PairStore
 from bitket.networks.timeline import FOREVER, SECOND, Timeline, Uniforms, picoseconds
 
 __all__ = ["Hardware", "MemoryHardware", "Network"]
@@ -80,47 +75,31 @@ class Network:
     ) -> None:
         if mode not in ("batched", "event"):
             raise InvalidInput(f"mode {mode!r}: batched or event")
-        if not graph.number_of_edges():
-            raise InvalidInput("network without links: at least two routers and a link are needed")
         self.hardware = hardware or Hardware()
-        self.graph, self.batched = graph, mode == "batched"
-        self.timeline = Timeline(seed)
-        self.keys, self.numbers = count(), count()
+        self.graph = graph
+        routes, self.timeline = Routes(graph, delays_ms), Timeline(seed)
         self.pairs = make_pairs(
             self.hardware.formalism,
             Uniforms(self.timeline.generator("noise of states")),
             degradation=self.hardware.swap_degradation,
         )
-        self.partner: dict[int, int] = {}
-        """Which memories share a pair: what nature knows, the routers do not."""
-        self.attempts = self.swaps = self.purifications = self.expired = 0
+        self.routers: dict[str, Router] = {}
+        self.services = Services(
+            self.timeline,
+            Messenger(self.timeline, routes, self.routers),
+            PairStore(self.pairs, self.timeline),
+            self.hardware,
+            mode == "batched",
+        )
+        self.links = Links(self.services, self.routers, graph)
         self.requests: list[Reservation] = []
         self.deliveries: list[tuple[float, int, float]] = []
         self.samples: list[tuple[float, list[int]]] = []
         """Memories in use at each router (in the order of ``routers``) at the times that `sample` asked for."""
         self._record = record
-        self._taken: dict[int, tuple[float, NDArray[Any] | None]] = {}
-        self._waiting: dict[int, int] = {}
-        self.keep_states = False
-        """Whether deliveries carry the state of the pair; teleportation asks for it."""
-        self._delays: dict[str, array[int]] = {}
-        self._special = {frozenset(pair): round(ms * 1e9) for pair, ms in (delays_ms or {}).items()}
-        self._before: dict[str, array[int]] = {}
-        self._links: dict[frozenset[str], Link] = {}
-        for a, b, data in graph.edges(data=True):
-            length = data.get("length_km")
-            if not isinstance(length, int | float) or not 0 < length < float("inf"):
-                raise InvalidInput(f"link {a} - {b}: length_km {length}: a positive number is needed")
-            if not data.get("classical_delay_ms", 0) >= 0:
-                raise InvalidInput(
-                    f"link {a} - {b}: classical_delay_ms {data['classical_delay_ms']}: it must not be negative"
-                )
-        self._names: list[str] = sorted(graph.nodes)
-        self._place = {name: k for k, name in enumerate(self._names)}
-        self.routers: dict[str, Router] = {
-            name: Router(self, name, int(graph.nodes[name].get("memories", self.hardware.memories)))
-            for name in self._names
-        }
+        for name in routes.names:
+            memories = require_memories(f"router {name}", graph.nodes[name].get("memories", self.hardware.memories))
+            self.routers[name] = Router(self.services, name, memories, self.links.between, self._delivered)
 
     # -- topology ---------------------------------------------------------------------------------------------------
     def router(self, name: str) -> Router:
@@ -138,56 +117,36 @@ class Network:
 
     def link(self, a: str, b: str) -> Link:
         """The link between two neighbours."""
-        key = frozenset((a, b))
-        if key not in self._links:
-            self._links[key] = Link(self, a, b, self.graph.edges[a, b]["length_km"])
-        return self._links[key]
+        return self.links.between(a, b)
 
     def delay(self, a: str, b: str) -> int:
         """Picoseconds of a classical message, along the quickest way."""
-        if self._special:
-            found = self._special.get(frozenset((a, b)))
-            if found is not None:
-                return found
-        known = self._delays.get(a)
-        if known is None:
-            distances = dijkstra(self._quickest, directed=False, indices=self._place[a])
-            known = self._delays[a] = array("q", [round(d) if d < np.inf else -1 for d in distances.tolist()])
-        return known[self._place[b]]
+        return self.services.messenger.routes.delay(a, b)
 
-    def next_hop(self, a: str, b: str) -> str:
-        """The neighbour of a on the shortest fibre to b.
+    @property
+    def attempts(self) -> int:
+        """Attempts at generating pairs so far."""
+        return self.services.counts.attempts
 
-        Raises
-        ------
-        InvalidInput
-            They are not connected.
-        """
-        before = self._before.get(b)
-        if before is None:
-            _, found = dijkstra(self._shortest, directed=False, indices=self._place[b], return_predecessors=True)
-            before = self._before[b] = array("i", found.tolist())
-        place = before[self._place[a]]
-        if place < 0:
-            raise InvalidInput(f"routers {a} and {b}: no path connects them")
-        return self._names[place]
+    @property
+    def swaps(self) -> int:
+        """Swaps so far."""
+        return self.services.counts.swaps
 
-    @cached_property
-    def _quickest(self) -> Any:
-        return self._matrix(_delay)
+    @property
+    def purifications(self) -> int:
+        """Purifications so far."""
+        return self.services.counts.purifications
 
-    @cached_property
-    def _shortest(self) -> Any:
-        return self._matrix(_length)
+    @property
+    def expired(self) -> int:
+        """Memories that were emptied at the end of their coherence time so far."""
+        return self.services.counts.expired
 
-    def _matrix(self, weight: Callable[[dict[str, Any]], float]) -> Any:
-        """Weights of the links; no weight may be 0, which would be no link."""
-        rows, columns, values = [], [], []
-        for a, b, data in self.graph.edges(data=True):
-            rows.append(self._place[a])
-            columns.append(self._place[b])
-            values.append(max(weight(data), 1e-9))
-        return csr_array((values, (rows, columns)), shape=(len(self._names),) * 2)
+    @property
+    def loads(self) -> dict[tuple[str, str], int]:
+        """Pairs that each link has made."""
+        return {(link.a, link.b): link.pairs for link in self.links.made.values()}
 
     # -- requests ---------------------------------------------------------------------------------------------------
     def request(
@@ -204,8 +163,8 @@ class Network:
         one, other = self.router(initiator), self.router(responder)
         if one is other:
             raise InvalidInput(f"request from {initiator} to itself: two routers are needed")
-        self.next_hop(initiator, responder)
-        if not self.timeline.now / SECOND <= start < end:
+        self.services.messenger.routes.next_hop(initiator, responder)
+        if not self.timeline.now / SECOND <= start < end < FOREVER / SECOND or picoseconds(start) == picoseconds(end):
             raise InvalidInput(
                 f"request from {start} to {end} s: the end must come after the start, the start after now"
             )
@@ -215,7 +174,7 @@ class Network:
         if not 1 <= memories <= least:
             raise InvalidInput(f"request for {memories} memories: the routers have {least}")
         reservation = Reservation(
-            next(self.numbers), initiator, responder, picoseconds(start), picoseconds(end), memories, fidelity
+            next(self.services.numbers), initiator, responder, picoseconds(start), picoseconds(end), memories, fidelity
         )
         self.requests.append(reservation)
         self.timeline.at(self.timeline.now, one.request, reservation)
@@ -244,54 +203,17 @@ class Network:
 
         look()
 
-    # -- what nature does -------------------------------------------------------------------------------------------
-    def split(self, key: int) -> None:
-        """The pair of this memory is no pair any more."""
-        other = self.partner.pop(key, None)
-        if other is not None:
-            self.partner.pop(other, None)
-
-    def join(self, a: int, b: int, *measured: int) -> None:
-        """After a swap."""
-        for key in measured:
-            self.partner.pop(key, None)
-        self.partner[a], self.partner[b] = b, a
-
-    def forget(self, key: int) -> None:
-        """A memory is emptied."""
-        self.split(key)
-        self.pairs.discard(key)
-
-    def take(self, memory: Memory) -> tuple[float, NDArray[Any] | None] | None:
-        """One end takes its half of a pair; once both have, its fidelity, and its state where that is asked for."""
-        if memory.pair in self._taken:
-            self._waiting.pop(memory.pair, None)
-            return self._taken.pop(memory.pair)
-        other = self.partner.get(memory.key)
-        if other is None or memory.reservation is None:
-            return None
-        keys, now = (memory.key, other), self.timeline.now
-        state = self.pairs.state(keys, now) if self.keep_states else None
-        self._taken[memory.pair] = self.pairs.fidelity(keys, now), state
-        self._waiting[memory.pair] = memory.reservation.number
-        return None
-
-    def record(self, reservation: Reservation, fidelity: float) -> None:
-        """A pair has been delivered."""
+    # -- results ----------------------------------------------------------------------------------------------------
+    def _delivered(self, reservation: Reservation, fidelity: float, state: NDArray[Any] | None) -> None:
+        """Both ends of a reservation have taken a pair."""
+        reservation.delivered += 1
+        reservation.fidelities += fidelity
         if self._record:
             self.deliveries.append((self.timeline.now / SECOND, reservation.number, fidelity))
+        application = self.routers[reservation.initiator].application
+        if application is not None:
+            application.delivered(reservation, fidelity, state)
 
-    def ended(self, reservation: Reservation) -> None:
-        """Halves that were taken at one end only are lost."""
-        for pair in [p for p, number in self._waiting.items() if number == reservation.number]:
-            del self._taken[pair], self._waiting[pair]
-
-    @property
-    def loads(self) -> dict[tuple[str, str], int]:
-        """Pairs that each link has made."""
-        return {(link.a, link.b): link.pairs for link in self._links.values()}
-
-    # -- results ----------------------------------------------------------------------------------------------------
     def table(self) -> list[dict[str, Any]]:
         """One row a request: ends, path, times, what was delivered."""
         rows = []
@@ -312,13 +234,3 @@ class Network:
                 }
             )
         return rows
-
-
-def _delay(data: dict[str, Any]) -> float:
-    if "classical_delay_ms" in data:
-        return float(data["classical_delay_ms"]) * 1e9
-    return 1000 * _length(data) / Fibre.light_speed
-
-
-def _length(data: dict[str, Any]) -> float:
-    return float(data["length_km"])

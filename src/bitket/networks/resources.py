@@ -13,14 +13,13 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from bitket.networks.reservation import Reservation
+from bitket.networks.services import Services
 from bitket.networks.timeline import Event, Uniforms
-
-if TYPE_CHECKING:
-    from bitket.networks.network import Network
-    from bitket.networks.reservation import Reservation
 
 __all__ = ["Memory", "MemoryState", "Protocol", "ResourceManager", "Rule"]
 
@@ -118,10 +117,13 @@ class Protocol:
 class ResourceManager:
     """The memories, rules and protocols of a router."""
 
-    def __init__(self, network: Network, name: str, memories: int) -> None:
-        self.network, self.name, self.timeline = network, name, network.timeline
-        self.uniform = Uniforms(network.timeline.generator(f"router {name}"))
-        self.memories = [Memory(self, k, next(network.keys)) for k in range(memories)]
+    def __init__(self, services: Services, name: str, memories: int) -> None:
+        self.services, self.name = services, name
+        self.timeline, self.store, self.counts = services.timeline, services.store, services.counts
+        self.send = partial(services.messenger.send, name)
+        """``send(router, kind, *message)``: a classical message; it arrives after the delay between the two routers."""
+        self.uniform = Uniforms(services.timeline.generator(f"router {name}"))
+        self.memories = [Memory(self, k, next(services.keys)) for k in range(memories)]
         self.numbers = count()
         self.rules: dict[int, dict[MemoryState, list[Rule]]] = {}
         # Of each reservation, only keys under which something waits: most name a pair and never come again.
@@ -129,11 +131,6 @@ class ResourceManager:
         self.questions: dict[int, dict[Key, deque[tuple[str, int]]]] = {}
         self.protocols: dict[int, Protocol] = {}
         """Those that ask or run, by number."""
-
-    def send(self, name: str, kind: str, *message: Any) -> None:
-        """A classical message; it arrives after the delay between the two routers."""
-        network = self.network
-        self.timeline.after(network.delay(self.name, name), network.routers[name].receive, kind, self.name, *message)
 
     # -- reservations -----------------------------------------------------------------------------------------------
     def load(self, reservation: Reservation, memories: Sequence[Memory], rules: Sequence[Rule]) -> None:
@@ -194,12 +191,12 @@ class ResourceManager:
         self.timeline.cancel(memory.expiry)
         memory.expiry, memory.protocol, memory.expires = None, None, -1
         if memory.state is not MemoryState.RAW:
-            self.network.forget(memory.key)
+            self.store.forget(memory.key)
             memory.state, memory.partner, memory.fidelity, memory.pair = MemoryState.RAW, "", 0.0, -1
 
     def _expired(self, memory: Memory) -> None:
         memory.expiry = None
-        self.network.expired += 1
+        self.counts.expired += 1
         others: list[Memory] = []
         if memory.protocol is not None:
             others = [m for m in memory.protocol.memories if m is not memory]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from numpy.typing import NDArray
 
-from bitket.networks.reservation import Reservation, TimeCard, path_rules
+from bitket.networks.generation import Link
+from bitket.networks.reservation import Reservation, TimeCard
 from bitket.networks.resources import Memory, ResourceManager
-
-if TYPE_CHECKING:
-    from bitket.networks.network import Network
+from bitket.networks.rules import path_rules
+from bitket.networks.services import Services
 
 __all__ = ["Application", "Router"]
 
@@ -30,10 +30,26 @@ class Application:
 
 
 class Router(ResourceManager):
-    """One router of a network."""
+    """One router of a network.
 
-    def __init__(self, network: Network, name: str, memories: int) -> None:
-        super().__init__(network, name, memories)
+    Parameters
+    ----------
+    link
+        The link between two neighbours.
+    delivered
+        Told of each pair that both ends have taken: its reservation, fidelity, and state or None.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        name: str,
+        memories: int,
+        link: Callable[[str, str], Link],
+        delivered: Callable[[Reservation, float, NDArray[Any] | None], None],
+    ) -> None:
+        super().__init__(services, name, memories)
+        self._link, self._delivered = link, delivered
         self.cards = [TimeCard() for _ in range(memories)]
         self.application: Application | None = None
         self._reserved: dict[int, tuple[Reservation, list[Memory]]] = {}
@@ -57,7 +73,7 @@ class Router(ResourceManager):
         if self.name == reservation.responder:
             self._approved(reservation, len(reservation.path) - 1)
         else:
-            self.send(self.network.next_hop(self.name, reservation.responder), "reserve", reservation)
+            self.send(self.services.messenger.routes.next_hop(self.name, reservation.responder), "reserve", reservation)
 
     def _rejected(self, reservation: Reservation, place: int) -> None:
         """Release what this router reserved, and tell the one before."""
@@ -78,13 +94,13 @@ class Router(ResourceManager):
             self.application.answered(reservation, True)
 
     def _begin(self, reservation: Reservation, memories: Sequence[Memory]) -> None:
-        self.load(reservation, memories, path_rules(self, reservation, memories))
+        self.load(reservation, memories, path_rules(self, reservation, memories, self._link, self.deliver))
 
     def _end(self, reservation: Reservation) -> None:
         self.expire(reservation, self._reserved[reservation.number][1])
         self._release(reservation)
         if self.name == reservation.initiator:
-            self.network.ended(reservation)
+            self.store.ended(reservation.number)
             if self.application is not None:
                 self.application.ended(reservation)
 
@@ -96,15 +112,9 @@ class Router(ResourceManager):
     # -- delivery and messages --------------------------------------------------------------------------------------
     def deliver(self, reservation: Reservation, memory: Memory) -> None:
         """A pair with the other end is good enough: hand it over and empty the memory."""
-        found = self.network.take(memory)
+        found = self.store.take(memory.key, memory.pair, reservation.number)
         if found is not None:
-            fidelity, state = found
-            reservation.delivered += 1
-            reservation.fidelities += fidelity
-            self.network.record(reservation, fidelity)
-            initiator = self.network.routers[reservation.initiator]
-            if initiator.application is not None:
-                initiator.application.delivered(reservation, fidelity, state)
+            self._delivered(reservation, *found)
         self.reset(memory)
 
     def receive(self, kind: str, source: str, *message: Any) -> None:

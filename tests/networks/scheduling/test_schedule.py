@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -411,3 +413,47 @@ def test_what_is_refused_at_once():
     assert [r.name for r in made.rejected] == ["b", "d"]
     assert all("repeat after" in r.reason for r in made.rejected)
     assert schedule([]).metrics()["throughput"] == 0.0
+
+
+def test_a_refused_demand_names_what_is_possible():
+    """Whoever asks for what is named gets it."""
+    network = QuantumNetwork.preset("line")
+    asked = [
+        Demand("0", "2", 0.9, 1),
+        Demand("0", "2", 0.75, 6.25),
+        Demand("0", "3", 0.85, 3),
+        Demand("1", "2", 0.94, 5),
+    ]
+    made = schedule_demands(network, [*asked, Demand("0", "1", 0.999, 1), Demand("0", "2", 0.7, 200)])
+    assert len(made.rejected) == 6
+    *refused, never, fast = made.rejected
+    for demand, rejection in zip(asked, refused, strict=True):
+        assert demand.fidelity > rejection.best_fidelity > 0.5
+        assert demand.rate > rejection.best_rate > 0
+        fidelity, rate = (
+            float(x) for x in re.search(r"possible: fidelity ([\d.]+) at .* or ([\d.]+) Hz", str(rejection)).groups()
+        )
+        for other in (replace(demand, fidelity=fidelity), replace(demand, rate=rate)):
+            assert not schedule_demands(network, [other]).rejected
+    assert 0.9 < never.best_fidelity < 0.999
+    assert never.best_rate is None
+    assert fast.best_fidelity is None
+    assert 1 < fast.best_rate < 100
+
+
+@pytest.mark.parametrize("method", ["rcpsp-np-edf", "pts-np-edf"])
+def test_a_demand_refused_beside_others_names_what_fits_beside_them(method):
+    network = QuantumNetwork.preset("line")
+    first, second = Demand("0", "2", 0.7, 3.125), Demand("0", "2", 0.75, 6.25 / 2)
+    made = schedule_demands(network, [first, first, second], method)
+    (rejection,) = made.rejected
+    assert "no protocol" not in rejection.reason
+    assert rejection.best_rate == pytest.approx(
+        second.rate / 2 ** round(np.log2(second.rate / rejection.best_rate)), rel=0.1
+    )
+    slower = schedule_demands(network, [first, first, replace(second, rate=rejection.best_rate)], method)
+    assert not slower.rejected
+    if rejection.best_fidelity is not None:
+        other = replace(second, fidelity=rejection.best_fidelity)
+        assert not schedule_demands(network, [first, first, other], method).rejected
+    assert json.loads(made.to_json())["rejected"][0]["best_rate"] == rejection.best_rate

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from bitket.networks.signatures.bounds import (
     unknown_bits,
 )
 from bitket.networks.signatures.exchanges import Bb84, TwoPhotonTwinField, optimised
+from bitket.networks.signatures.protocol import forgery_probability
 from bitket.networks.signatures.rates import bit_by_bit_length, coded_length, signature_rate
 
 
@@ -51,6 +53,68 @@ def test_sampling_without_replacement(n, k, share, epsilon):
     seen = (total - errors) / k
     above = np.array([e / n > l + sampling_deviation(n, k, l, epsilon) for e, l in zip(errors, seen, strict=True)])
     assert hypergeom.pmf(errors[above], n + k, total, n).sum() <= epsilon
+
+
+def _published(n, k, share, epsilon):
+    """The formula as it stands, with numbers of any size."""
+    n, k, l, epsilon = (mpmath.mpf(x) for x in (n, k, share, epsilon))
+    A0 = max(n, k)
+    G = (n + k) / (n * k) * mpmath.log((n + k) / (2 * mpmath.pi * n * k * l * (1 - l) * epsilon**2))
+    if G <= 0:
+        return 0.0
+    return float(
+        ((1 - 2 * l) * A0 * G / (n + k) + mpmath.sqrt(A0**2 * G**2 / (n + k) ** 2 + 4 * l * (1 - l) * G))
+        / (2 + 2 * A0**2 * G / (n + k) ** 2)
+    )
+
+
+@pytest.mark.parametrize("n", [1, 300, 1e6, 1e180, 1e300])
+@pytest.mark.parametrize("k", [20, 1e5, 1e200])
+@pytest.mark.parametrize("epsilon", [0.3, 1e-10, 1e-200, 5e-324])
+def test_the_published_deviation_and_the_one_taken(n, k, epsilon):
+    for share in (0.06, 0.3, 0.5):
+        found = sampling_deviation(n, k, share, epsilon, published=True)
+        assert found == pytest.approx(_published(n, k, share, epsilon), rel=1e-9)
+        shares = max(32, mpmath.sqrt(share * (1 - share) * n * mpmath.mpf(k) / (mpmath.mpf(n) + k)))
+        assert sampling_deviation(n, k, share, epsilon) == pytest.approx(
+            _published(n, k, share, mpmath.mpf(epsilon) / shares), rel=1e-9
+        )
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "share", "epsilon"),
+    [(10**6, 10**6, 0.1, 1e-4), (10**6, 10**7, 0.3, 1e-4), (3 * 10**6, 10**7, 0.3, 1e-2), (10**7, 10**7, 0.5, 1e-2)],
+)
+def test_the_deviation_holds_for_large_samples(n, k, share, epsilon):
+    total = round(share * (n + k))
+    low, high = max(0, total - k), min(n, total)
+    while high - low > 1:  # the fewest errors among n that lie above
+        middle = (low + high) // 2
+        seen = (total - middle) / k
+        above = middle / n > seen + sampling_deviation(n, k, seen, epsilon)
+        low, high = (low, middle) if above else (middle, high)
+    assert 1e-3 * epsilon < hypergeom.sf(high - 1, n + k, total, n) <= epsilon
+
+
+def test_why_the_published_deviation_is_not_taken():
+    n, k, epsilon = 4000, 100_000, 0.01
+    exceeded = []
+    for total in range(1000, 60_000, 1000):
+        errors = np.arange(max(0, total - k), min(n, total) + 1)
+        seen = ((total - errors) / k).tolist()
+        gamma = [sampling_deviation(n, k, min(l, 1.0), epsilon, published=True) for l in seen]
+        above = errors / n > np.array(seen) + gamma
+        exceeded.append(hypergeom.pmf(errors[above], n + k, total, n).sum() / epsilon)
+    assert 15 < max(exceeded) < 30
+
+
+def test_probabilities_of_huge_messages_and_none():
+    assert division_forgery(10**400, 128, 2000) == pytest.approx(float(mpmath.mpf(10) ** 400 * mpmath.mpf(2) ** -1999))
+    assert division_forgery(1, 8, -1e308) == division_forgery(10**400, 8, 8) == 1
+    assert division_forgery(10**6, 128, 1e6) == 0
+    assert forgery_probability(0, 64) == pytest.approx(8 * 2.0**-63)
+    assert forgery_probability(10**400, 64) == 1
+    assert group_length(replace(KEY, pulses=1e300, bits=1e299, single=9e298), 10**400, 1e-300) > 2000
 
 
 def test_entropy():
@@ -173,6 +237,12 @@ def test_bb84():
     assert signature_rate(None, 1e6).per_second == 0
 
 
+@pytest.mark.parametrize("exchange", [Bb84(), Bb84(dark=0.0), TwoPhotonTwinField(), TwoPhotonTwinField(dark=0.0)])
+@pytest.mark.parametrize("distance", [2e3, 1e5, 1e9])
+def test_nothing_is_left_far_away(exchange, distance):
+    assert exchange.key(distance) is None
+
+
 def test_signing_bit_by_bit():
     length = bit_by_bit_length(KEY, 1e-10)
     assert 1e3 < length < 1e6
@@ -197,6 +267,32 @@ def test_coded_messages():
         (lambda: group_length(KEY, 0, 1e-10), "at least 1 bit"),
         (lambda: group_length(KEY, 10, 2.0), "a probability below 1"),
         (lambda: group_length(KEY, 10, 1e-9, 7), "k must be 1, 2, 4"),
+        (lambda: group_length(KEY, math.nan, 1e-9), "at least 1 bit"),
+        (lambda: group_length(KEY, math.inf, 1e-9), "at least 1 bit"),
+        (lambda: entropy(math.nan), "a number is needed"),
+        (lambda: expectation_from(-1, 0.1), "a count of at least 0"),
+        (lambda: expectation_from(1, 0.0), "a probability below 1"),
+        (lambda: observation_from(math.inf, 0.1), "a count of at least 0"),
+        (lambda: observation_from(1, math.nan), "a probability below 1"),
+        (lambda: sampling_deviation(10, 10, -0.1, 0.1), "a share of 0 to 1"),
+        (lambda: sampling_deviation(10, math.inf, 0.1, 0.1), "finite numbers"),
+        (lambda: sampling_deviation(math.nan, 10, 0.1, 0.1), "finite numbers"),
+        (lambda: sampling_deviation(10, 10, 0.1, 0.0), "a probability below 1"),
+        (lambda: unknown_bits(KEY, -1, 1e-10), "at least 0 are needed"),
+        (lambda: RawKey(1e12, 0, 0.0, 6e7, 0.05, 0.01), "finite numbers above 0"),
+        (lambda: RawKey(1e12, 1e8, 0.0, math.nan, 0.05, 0.01), "finite numbers"),
+        (lambda: RawKey(1e12, 1e8, 0.0, 1e7, 1.05, 0.01), "rates of 0 to 1"),
+        (lambda: division_forgery(-1, 128, 128), "at least 0, 1 and 1"),
+        (lambda: division_forgery(1, 128, math.nan), "at least 0, 1 and 1"),
+        (lambda: forgery_probability(-1, 128), "at least 0 are needed"),
+        (lambda: signature_rate(KEY, 10, clock_hz=0), "must be positive"),
+        (lambda: bit_by_bit_length(KEY, 0.0), "between 0 and 1"),
+        (lambda: coded_length(0), "at least 1 is needed"),
+        (lambda: Bb84(pulses=math.nan), "above 0"),
+        (lambda: Bb84(efficiency=0), "more than 0 of efficiency"),
+        (lambda: TwoPhotonTwinField(epsilon=0), "more than 0 of efficiency and epsilon"),
+        (lambda: TwoPhotonTwinField().key(-1), "a distance of 0 or more"),
+        (lambda: Bb84().key(math.nan), "a distance of 0 or more"),
     ],
 )
 def test_wrong_input(make, message):

@@ -7,16 +7,13 @@ one qubit at each node holds the pair from then on, until a swap or a distillati
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bitket.errors import InvalidInput
+from bitket.networks.scheduling.cycle import Cycle, Instance
 from bitket.networks.scheduling.network import Qubit
 from bitket.networks.scheduling.placement import ConcreteProtocol, Operation
-
-if TYPE_CHECKING:
-    from bitket.networks.scheduling.schedule import Instance, Schedule
 
 __all__ = ["check_placement", "check_schedule"]
 
@@ -40,7 +37,7 @@ def check_placement(protocol: ConcreteProtocol) -> None:
         )
 
 
-def check_schedule(schedule: Schedule) -> None:
+def check_schedule(schedule: Cycle) -> None:
     """Verify a schedule.
 
     Raises

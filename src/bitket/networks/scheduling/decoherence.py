@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from bitket.networks import werner
+from bitket.networks.scheduling.cycle import Cycle
 from bitket.networks.scheduling.network import Qubit
 from bitket.networks.states import pauli_rates, pauli_weights
-
-if TYPE_CHECKING:
-    from bitket.networks.scheduling.schedule import Schedule
 
 __all__ = ["decayed", "delivered_fidelities"]
 
@@ -30,7 +27,7 @@ def decayed(fidelity: float, seconds: float, first: Times, second: Times) -> flo
     return fidelity * none + (1 - fidelity) * (1 - none) / 3
 
 
-def delivered_fidelities(schedule: Schedule, times: Times | Mapping[Qubit, Times]) -> dict[str, tuple[float, ...]]:
+def delivered_fidelities(schedule: Cycle, times: Times | Mapping[Qubit, Times]) -> dict[str, tuple[float, ...]]:
     """As `bitket.networks.scheduling.schedule.Schedule.delivered_fidelities`."""
 
     def of(qubit: Qubit) -> Times:

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from bitket.data.records import read_records
 from bitket.errors import InvalidInput
@@ -100,6 +101,13 @@ class _Row(BaseModel):
     destination: str
     fidelity: float
     rate: float
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("true and false are no numbers and no names")
+        return value
 
 
 def read_demands(path: str | Path) -> list[Demand]:

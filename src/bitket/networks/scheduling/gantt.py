@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matplotlib import colormaps
-from matplotlib.collections import PatchCollection
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
-
 from bitket.errors import InvalidInput
+from bitket.networks.scheduling.cycle import Cycle
 
 if TYPE_CHECKING:
-    from bitket.networks.scheduling.schedule import Schedule
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
 __all__ = ["gantt"]
 
@@ -20,7 +17,7 @@ _LEGEND = 20
 """More tasks than that are not listed."""
 
 
-def gantt(schedule: Schedule, slots: tuple[int, int] | None = None) -> Figure:
+def gantt(schedule: Cycle, slots: tuple[int, int] | None = None) -> Figure:
     """A row for each qubit that is used, a colour for each task; operations dark, waiting pairs light.
 
     Parameters
@@ -33,6 +30,11 @@ def gantt(schedule: Schedule, slots: tuple[int, int] | None = None) -> Figure:
     InvalidInput
         The schedule has no such slots.
     """
+    from matplotlib import colormaps
+    from matplotlib.collections import PatchCollection
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch, Rectangle
+
     first, last = (0, schedule.hyperperiod) if slots is None else slots
     if not 0 <= first < last <= schedule.hyperperiod:
         raise InvalidInput(f"slots {first} to {last}: the schedule has 0 to {schedule.hyperperiod}")
@@ -65,6 +67,6 @@ def gantt(schedule: Schedule, slots: tuple[int, int] | None = None) -> Figure:
     return figure
 
 
-def _label(schedule: Schedule, k: int) -> str:
+def _label(schedule: Cycle, k: int) -> str:
     task = schedule.accepted[k]
     return f"{task.demand.source} - {task.demand.destination}" if task.demand else task.name

@@ -13,17 +13,22 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import asdict, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from bitket.errors import InvalidInput
+from bitket.networks.scheduling.checker import check_schedule
+from bitket.networks.scheduling.cycle import METHODS, Cycle, Instance, Method, ScheduledOperation
+from bitket.networks.scheduling.decoherence import delivered_fidelities
 from bitket.networks.scheduling.demands import Demand
+from bitket.networks.scheduling.gantt import gantt
 from bitket.networks.scheduling.network import QuantumNetwork, Qubit
-from bitket.networks.scheduling.processor import Miss, Pieces, Timetable, budgeted_edf, critical_edf, edf
-from bitket.networks.scheduling.protocol import OperationKind
+from bitket.networks.scheduling.placement import place
+from bitket.networks.scheduling.processor import Miss, Timetable, budgeted_edf, critical_edf, edf
 from bitket.networks.scheduling.resources import earliest, groups, segments, whole
-from bitket.networks.scheduling.tasks import PeriodicTask, Rejection, hyperperiod, plan
+from bitket.networks.scheduling.search import down, within
+from bitket.networks.scheduling.tasks import PeriodicTask, Rejection, balanced, hyperperiod, plan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,105 +44,9 @@ __all__ = [
     "timetable",
 ]
 
-Method = Literal["pts-np-edf", "pts-cedf", "pts-pb", "rcpsp-np-edf", "rcpsp-np-fpr", "rcpsp-pbs", "rcpsp-pb"]
-METHODS: tuple[Method, ...] = get_args(Method)
 
-
-@dataclass(frozen=True)
-class Instance:
-    """One run of a task.
-
-    Attributes
-    ----------
-    task, index
-        Position of the task among the accepted ones, and the number of the instance.
-    release, deadline
-        In slots.
-    pieces
-        Triples (begin, end, start): slots begin, ..., end - 1 of the protocol run from slot ``start`` on.
-    """
-
-    task: int
-    index: int
-    release: int
-    deadline: int
-    pieces: Pieces
-
-    @property
-    def start(self) -> int:
-        """First slot."""
-        return self.pieces[0][2]
-
-    @property
-    def end(self) -> int:
-        """Slot after the last."""
-        begin, end, start = self.pieces[-1]
-        return start + end - begin
-
-    @property
-    def suspended(self) -> int:
-        """Slots between start and end in which it does not run."""
-        return self.end - self.start - sum(end - begin for begin, end, _ in self.pieces)
-
-    def when(self, slot: int) -> int:
-        """When a slot of the protocol runs."""
-        return next(start + slot - begin for begin, end, start in self.pieces if begin <= slot < end)
-
-
-@dataclass(frozen=True)
-class ScheduledOperation:
-    """An operation in the schedule.
-
-    Attributes
-    ----------
-    start_slot, end_slot
-        It runs in slots start_slot, ..., end_slot - 1.
-    kind, nodes, qubits, locks, fidelity
-        As in `bitket.networks.scheduling.placement.Operation`.
-    demand, instance
-        Name of the task, and number of its instance.
-    inputs
-        Positions, in the list of operations, of those whose pairs it takes.
-    """
-
-    start_slot: int
-    end_slot: int
-    kind: OperationKind
-    nodes: tuple[str, ...]
-    qubits: tuple[Qubit, ...]
-    locks: tuple[Qubit, ...]
-    demand: str
-    instance: int
-    inputs: tuple[int, ...]
-    fidelity: float
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A schedule that repeats after its hyperperiod.
-
-    Attributes
-    ----------
-    method, budget
-        How it was made; the budget in slots.
-    accepted, rejected
-        Tasks that are served, and what is refused, with the reason.
-    instances
-        All runs of accepted tasks in one hyperperiod, sorted by start.
-    hyperperiod, slot
-        In slots, and the slot in seconds.
-    seconds
-        Time that scheduling took.
-    """
-
-    method: Method
-    budget: int
-    accepted: tuple[PeriodicTask, ...]
-    rejected: tuple[Rejection, ...]
-    instances: tuple[Instance, ...]
-    hyperperiod: int
-    slot: float
-    seconds: float = field(default=0.0, compare=False)
+class Schedule(Cycle):
+    """A schedule that repeats after its hyperperiod: a `Cycle` and what can be asked of it."""
 
     def metrics(self) -> dict[str, float]:
         """Throughput (pairs/s), worst-case response time ``wcrt`` (s), largest ``jitter`` (s^2), numbers accepted and rejected.
@@ -171,49 +80,7 @@ class Schedule:
         InvalidInput
             What is wrong first, and where.
         """
-        from bitket.networks.scheduling.checker import check_schedule
-
         check_schedule(self)
-
-    @cached_property
-    def operations(self) -> tuple[ScheduledOperation, ...]:
-        """What is done in one hyperperiod, sorted by start; inputs come before what takes them."""
-        rows: list[tuple[int, int, int, ScheduledOperation, tuple[int, ...]]] = []
-        for run in self.instances:
-            task = self.accepted[run.task]
-            first = len(rows)
-            for k, o in enumerate(task.protocol.operations):
-                start = run.when(o.start)
-                inputs = tuple(first + i for i in o.inputs)
-                done = ScheduledOperation(
-                    start,
-                    start + o.end - o.start,
-                    o.kind,
-                    o.nodes,
-                    o.qubits,
-                    o.locks,
-                    task.name,
-                    run.index,
-                    (),
-                    o.fidelity,
-                )
-                rows.append((start, done.end_slot, first + k, done, inputs))
-        rows.sort(key=lambda row: row[:3])
-        place = {row[2]: k for k, row in enumerate(rows)}
-        return tuple(
-            ScheduledOperation(**(vars(done) | {"inputs": tuple(place[i] for i in inputs)}))
-            for *_, done, inputs in rows
-        )
-
-    def occupation(self) -> dict[Qubit, list[tuple[int, int, str, int]]]:
-        """For each qubit its occupied intervals as (start slot, end slot, task, instance), sorted."""
-        found: dict[Qubit, list[tuple[int, int, str, int]]] = {}
-        for run in self.instances:
-            task = self.accepted[run.task]
-            for qubit, spans in task.protocol.intervals.items():
-                for a, b in spans:
-                    found.setdefault(qubit, []).append((run.when(a), run.when(b - 1) + 1, task.name, run.index))
-        return {qubit: sorted(spans) for qubit, spans in sorted(found.items())}
 
     def delivered_fidelities(
         self, times: tuple[float, float] | Mapping[Qubit, tuple[float, float]]
@@ -233,8 +100,6 @@ class Schedule:
         InvalidInput
             A time is not positive, or T2 exceeds 2 T1.
         """
-        from bitket.networks.scheduling.decoherence import delivered_fidelities
-
         return delivered_fidelities(self, times)
 
     def to_json(self) -> str:
@@ -256,7 +121,13 @@ class Schedule:
                 for task in self.accepted
             ],
             "rejected": [
-                {"name": r.name, "reason": r.reason, "demand": asdict(r.demand) if r.demand else None}
+                {
+                    "name": r.name,
+                    "reason": r.reason,
+                    "best_fidelity": r.best_fidelity,
+                    "best_rate": r.best_rate,
+                    "demand": asdict(r.demand) if r.demand else None,
+                }
                 for r in self.rejected
             ],
             "operations": [
@@ -278,8 +149,6 @@ class Schedule:
 
     def figure(self, slots: tuple[int, int] | None = None) -> Figure:
         """Gantt chart: a row for each qubit, a colour for each task, operations dark and waiting pairs light; ``slots`` to show a part."""
-        from bitket.networks.scheduling.gantt import gantt
-
         return gantt(self, slots)
 
 
@@ -365,42 +234,68 @@ def schedule(
     """
     begin = time.perf_counter()
     _unique(tasks)
-    limit = _budget_slots(method, budget, slot)
-    make = _maker(method, limit)
-    together = not method.startswith("rcpsp")
-    accepted: list[int] = []
+    admission = _Admission(method, budget, slot)
     refused = list(rejected)
-    made: list[tuple[list[int], Timetable]] = []
-    used: dict[Qubit, float] = {}
-    load = 0.0
-    for k, task in enumerate(tasks):
-        share = task.utilisation()
-        over = next((q for q, u in share.items() if used.get(q, 0.0) + u > 1 + 1e-9), None)
+    for task in tasks:
         try:
-            if task.cost > task.period:
-                raise InvalidInput(f"one run takes {task.cost} slots, the period is {task.period}")
-            if over is not None:
-                raise InvalidInput(f"qubit {over} would be needed {used.get(over, 0.0) + share[over]:.2f} of the time")
-            if together and load + task.cost / task.period > 1 + 1e-9:
-                raise InvalidInput(f"the network would be busy {load + task.cost / task.period:.2f} of the time")
-            hyperperiod([*(tasks[j].period for j in accepted), task.period])
-            qubits = task.protocol.intervals.keys()
-            touched = [
-                together or any(not qubits.isdisjoint(tasks[j].protocol.intervals) for j in part) for part, _ in made
-            ]
-            part = sorted([k, *(j for (members, _), yes in zip(made, touched, strict=True) if yes for j in members)])
-            table = make([tasks[j] for j in part], _common(tasks, part))
+            admission.accept(task, admission.offer(task))
         except (InvalidInput, Miss) as reason:
             refused.append(Rejection(task.name, str(reason), task.demand))
-            continue
-        made = [entry for entry, yes in zip(made, touched, strict=True) if not yes] + [(part, table)]
-        accepted.append(k)
-        load += task.cost / task.period
-        for qubit, u in share.items():
-            used[qubit] = used.get(qubit, 0.0) + u
-    number = {k: i for i, k in enumerate(accepted)}
-    parts = [([number[k] for k in part], table) for part, table in made]
-    return _assembled(method, limit, [tasks[k] for k in accepted], refused, parts, slot, begin)
+    return admission.schedule(refused, slot, begin)
+
+
+class _Admission:
+    """Those who have been accepted so far, and the timetables of their groups."""
+
+    def __init__(self, method: Method, budget: float, slot: float) -> None:
+        self.method, self.limit = method, _budget_slots(method, budget, slot)
+        self.make = _maker(method, self.limit)
+        self.together = not method.startswith("rcpsp")
+        self.accepted: list[PeriodicTask] = []
+        self.made: list[tuple[list[int], Timetable]] = []
+        self.used: dict[Qubit, float] = {}
+        self.load = 0.0
+        self.placed = 0
+        """Instances that were placed, those of offers that were refused included."""
+
+    def offer(self, task: PeriodicTask) -> tuple[list[int], Timetable]:
+        """The group of the task, which is the last, and its timetable.
+
+        Raises
+        ------
+        InvalidInput, Miss
+            It cannot be admitted beside the others.
+        """
+        share, k = task.utilisation(), len(self.accepted)
+        over = next((q for q, u in share.items() if self.used.get(q, 0.0) + u > 1 + 1e-9), None)
+        if task.cost > task.period:
+            raise InvalidInput(f"one run takes {task.cost} slots, the period is {task.period}")
+        if over is not None:
+            raise InvalidInput(f"qubit {over} would be needed {self.used.get(over, 0.0) + share[over]:.2f} of the time")
+        if self.together and self.load + task.cost / task.period > 1 + 1e-9:
+            raise InvalidInput(f"the network would be busy {self.load + task.cost / task.period:.2f} of the time")
+        tasks = [*self.accepted, task]
+        hyperperiod(t.period for t in tasks)
+        part = sorted([k, *(j for members, _ in self.made if self._touched(task, members) for j in members)])
+        common = _common(tasks, part)
+        self.placed += sum(common // tasks[j].period for j in part)
+        return part, self.make([tasks[j] for j in part], common)
+
+    def _touched(self, task: PeriodicTask, members: Sequence[int]) -> bool:
+        qubits = task.protocol.intervals.keys()
+        return self.together or any(not qubits.isdisjoint(self.accepted[j].protocol.intervals) for j in members)
+
+    def accept(self, task: PeriodicTask, offered: tuple[list[int], Timetable]) -> None:
+        """Admit it with the timetable that `offer` gave."""
+        self.made = [entry for entry in self.made if not self._touched(task, entry[0])] + [offered]
+        self.accepted.append(task)
+        self.load += task.cost / task.period
+        for qubit, u in task.utilisation().items():
+            self.used[qubit] = self.used.get(qubit, 0.0) + u
+
+    def schedule(self, refused: Sequence[Rejection], slot: float, begin: float) -> Schedule:
+        """The schedule of all that are accepted."""
+        return _assembled(self.method, self.limit, self.accepted, refused, self.made, slot, begin)
 
 
 def schedule_demands(
@@ -408,13 +303,56 @@ def schedule_demands(
 ) -> Schedule:
     """Find protocols for demands, admit and schedule them: `plan`, then `schedule`.
 
+    For a demand that is refused beside the others the best fidelity at its rate and the best rate, a part 1/2, 1/4, ... of its own, at its
+    fidelity are looked for that would have been admitted after them; 20 000 placed runs at most are spent on it.
+
     Raises
     ------
     InvalidInput
         A demand names an unknown node, or as `schedule`.
     """
     tasks, rejected = plan(network, demands)
-    return schedule(tasks, method, budget=budget, slot=network.slot, rejected=rejected)
+    begin = time.perf_counter()
+    admission = _Admission(method, budget, network.slot)
+    refused = []
+    for task in tasks:
+        try:
+            admission.accept(task, admission.offer(task))
+        except (InvalidInput, Miss) as reason:
+            refused.append((task, str(reason)))
+    admission.placed = 0
+    for task, why in refused:
+        found = _instead(network, admission, task) if admission.placed < 20_000 else (None, None)
+        rejected.append(Rejection(task.name, why, task.demand, *found))
+    return admission.schedule(rejected, network.slot, begin)
+
+
+def _instead(network: QuantumNetwork, admission: _Admission, task: PeriodicTask) -> tuple[float | None, float | None]:
+    """Best fidelity at the rate, and best rate at the fidelity, of a demand that would be admitted after the others."""
+
+    def admitted(other: PeriodicTask) -> bool:
+        if admission.placed >= 20_000:
+            return False
+        try:
+            admission.offer(other)
+        except (InvalidInput, Miss):
+            return False
+        return True
+
+    slower = (replace(task, period=task.period * 2**i) for i in range(1, 10))
+    rate = next((down(1 / (t.period * network.slot)) for t in slower if admitted(t)), None)
+    assert task.demand is not None
+    path, wanted = network.path(task.demand.source, task.demand.destination), 1 / (task.period * network.slot)
+    low, high, best = 0.5, task.demand.fidelity, None
+    for _ in range(5):
+        found, _ = within(50_000, network, path, (low + high) / 2, wanted * (1 - 1e-12))
+        placed = found and balanced(network, [*admission.accepted, replace(task, protocol=place(found, network))])[-1]
+        if found and placed and admitted(placed):
+            best = max(best or 0.0, down((low + high) / 2))
+            low = (low + high) / 2
+        else:
+            high = (low + high) / 2
+    return best, rate
 
 
 def _unique(tasks: Sequence[PeriodicTask]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from contextvars import ContextVar
 from functools import lru_cache
 from itertools import count, pairwise
 
@@ -19,7 +20,7 @@ from bitket.networks.scheduling.network import Capability, QuantumNetwork
 from bitket.networks.scheduling.placement import placed
 from bitket.networks.scheduling.protocol import RepeaterProtocol, Step
 
-__all__ = ["find_protocol"]
+__all__ = ["alternatives", "down", "find_protocol", "within"]
 
 MAX_OPERATIONS = 2000
 """Larger protocols are not looked at; with 10 ms slots they would take many seconds for one pair."""
@@ -27,6 +28,73 @@ MAX_OPERATIONS = 2000
 _Link = tuple[tuple[Capability, int], ...]
 """Capabilities of a link, each with its duration in slots."""
 _Qubits = tuple[tuple[int, int], ...]
+
+
+_left: ContextVar[list[int] | None] = ContextVar("work that a search may still do, about 10 us each", default=None)
+
+
+class _Spent(Exception):
+    """The work that was allowed is done."""
+
+
+def _spend(work: int) -> None:
+    left = _left.get()
+    if left is not None:
+        left[0] -= work
+        if left[0] < 0:
+            raise _Spent
+
+
+def within(
+    work: int, network: QuantumNetwork, path: tuple[str, ...], fidelity: float, rate: float
+) -> tuple[RepeaterProtocol | None, int]:
+    """A protocol if it is found with that much work, and the work that is left."""
+    left = [work]
+    token = _left.set(left)
+    try:
+        return find_protocol(network, path, fidelity, rate), left[0]
+    except InvalidInput:
+        return None, left[0]
+    except _Spent:
+        return None, 0
+    finally:
+        _left.reset(token)
+
+
+def alternatives(
+    network: QuantumNetwork, path: tuple[str, ...], fidelity: float, rate: float, work: int = 300_000
+) -> tuple[float | None, float | None, int]:
+    """What can be had instead of a protocol that does not exist: the best fidelity found at that rate, the best rate found at that fidelity,
+    and the work that was done.
+
+    Both, rounded down to four digits, are found again when they are asked for.
+
+    Parameters
+    ----------
+    work
+        What is done at most, by default some three seconds; not the time is bounded, so that the answer is that of the question alone.
+    """
+    fastest, left = within(work // 2, network, path, fidelity, min(rate, 1 / (network.slot * 512)))
+    best: float | None = None
+    low, high, left = 0.5, fidelity, left + work - work // 2
+    for _ in range(10):
+        middle = down((low + high) / 2)
+        found, left = within(left, network, path, middle, rate) if middle > 0.5 else (None, 0)
+        if found is None:
+            high = middle
+        else:
+            again, left = within(left, network, path, down(found.fidelity), rate)
+            best = max(best or 0.0, middle if again is None else down(found.fidelity))
+            low = max(middle, min(high, best))
+        if not left or high - low < 1e-4:
+            break
+    return best, None if fastest is None else down(fastest.rate), work - left
+
+
+def down(value: float) -> float:
+    """With four digits, and not above."""
+    digits = 3 - math.floor(math.log10(value))
+    return math.floor(value * 10.0**digits * (1 + 1e-12)) / 10.0**digits
 
 
 def find_protocol(
@@ -136,6 +204,7 @@ def _with_pivot(
     best: tuple[Step, float] | None = None
     rates, before, needed_before = (0.0, 0.0), None, math.inf
     for distillations in count():
+        _spend(distillations + 1)
         needed = werner.fidelity_for_distillations(distillations, fidelity)
         half = werner.unswap(needed)
         if needed_before - needed < werner.BISECTION_TOLERANCE or half <= 0.5:
@@ -174,6 +243,7 @@ def _rated(
     """The tree with its rate, if it can be placed, is fast enough, and may be better than the best so far."""
     if root.size > MAX_OPERATIONS:
         return None
+    _spend(4 * root.size)
     working: Counter[str] = Counter()
     for step in root.walk():
         if step.kind == "link":

@@ -11,7 +11,7 @@ from bitket.networks.scheduling.demands import Demand, offered_rates
 from bitket.networks.scheduling.network import QuantumNetwork, Qubit
 from bitket.networks.scheduling.placement import ConcreteProtocol, place
 from bitket.networks.scheduling.protocol import RepeaterProtocol
-from bitket.networks.scheduling.search import find_protocol
+from bitket.networks.scheduling.search import alternatives, find_protocol
 
 __all__ = ["MAX_HYPERPERIOD", "PeriodicTask", "Rejection", "balanced", "hyperperiod", "plan"]
 
@@ -58,11 +58,31 @@ class PeriodicTask:
 
 @dataclass(frozen=True)
 class Rejection:
-    """A demand or task that is not served, and why."""
+    """A demand or task that is not served, and why.
+
+    Attributes
+    ----------
+    best_fidelity
+        The best that was found at the rate that is asked for, or None.
+    best_rate
+        The best, in hertz, that was found at the fidelity that is asked for, or None.
+    """
 
     name: str
     reason: str
     demand: Demand | None = None
+    best_fidelity: float | None = None
+    best_rate: float | None = None
+
+    def __str__(self) -> str:
+        if self.demand is None:
+            return self.reason
+        parts = [
+            f"fidelity {self.best_fidelity:g} at {self.demand.rate:g} Hz" if self.best_fidelity else "",
+            f"{self.best_rate:g} Hz at fidelity {self.demand.fidelity:g}" if self.best_rate else "",
+        ]
+        found = ", or ".join(part for part in parts if part)
+        return f"{self.reason}; possible: {found}" if found else self.reason
 
 
 def hyperperiod(periods: Iterable[int]) -> int:
@@ -84,21 +104,29 @@ def hyperperiod(periods: Iterable[int]) -> int:
 def plan(network: QuantumNetwork, demands: Sequence[Demand]) -> tuple[list[PeriodicTask], list[Rejection]]:
     """Tasks for demands, spread over the qubits (`balanced`), and the demands for which there is no protocol.
 
-    The period is the longest that keeps the rate, floor(1 / (rate slot)). Task k is named ``demand k``.
+    The period is the longest that keeps the rate, floor(1 / (rate slot)). Task k is named ``demand k``. What else was possible is looked for
+    for the first few that are rejected, some ten seconds in all.
 
     Raises
     ------
     InvalidInput
         A demand names a node that does not exist.
     """
-    tasks, rejected = [], []
+    tasks, rejected, work = [], [], 1_000_000
     for k, demand in enumerate(demands):
         name = f"demand {k}"
         for node in (demand.source, demand.destination):
             if node not in network.graph:
                 raise InvalidInput(f"{name}: there is no node '{node}' in the network")
+        path: tuple[str, ...] = ()
+        needed = demand.rate
         try:
             path = network.path(demand.source, demand.destination)
+            if demand.rate * network.slot * MAX_HYPERPERIOD < 1:
+                raise InvalidInput(
+                    f"rate {demand.rate:g} Hz: the schedule repeats after {MAX_HYPERPERIOD} slots at most; "
+                    f"at least {1 / (network.slot * MAX_HYPERPERIOD):g} Hz can be asked for"
+                )
             period = math.floor(1 / (demand.rate * network.slot) + 1e-9)
             if period < 1:
                 raise InvalidInput(
@@ -108,7 +136,11 @@ def plan(network: QuantumNetwork, demands: Sequence[Demand]) -> tuple[list[Perio
             protocol = _protocol(network, path, demand.fidelity, needed)
             tasks.append(PeriodicTask(name, place(protocol, network), period, demand))
         except InvalidInput as error:
-            rejected.append(Rejection(name, str(error), demand))
+            best, fastest = None, None
+            if path and work > 0:
+                best, fastest, done = alternatives(network, path, demand.fidelity, needed)
+                work -= done
+            rejected.append(Rejection(name, str(error), demand, best, fastest))
     return balanced(network, tasks), rejected
 
 

@@ -40,13 +40,36 @@ __all__ = [
 
 
 def entropy(p: float) -> float:
-    """Binary entropy in bits; 1 for shares above one half, from which nothing is gained."""
+    """Binary entropy in bits; 1 for shares above one half, from which nothing is gained.
+
+    Raises
+    ------
+    InvalidInput
+        It is no number.
+    """
+    if math.isnan(p):
+        raise InvalidInput(f"entropy of a share of {p}: a number is needed")
     return 1.0 if p >= 0.5 else binary_entropy(max(p, 0.0))
 
 
+def _surprise(count: float, epsilon: float) -> float:
+    """ln(1/eps), once both are found to be in range."""
+    if not 0 <= count < math.inf or not 0 < epsilon < 1:
+        raise InvalidInput(
+            f"bound for a count of {count} and probability {epsilon}: a count of at least 0 and a probability below 1 are needed"
+        )
+    return -math.log(epsilon)
+
+
 def expectation_from(observed: float, epsilon: float) -> tuple[float, float]:
-    """Lower and upper bound of an expectation, each but for a probability epsilon."""
-    b = math.log(1 / epsilon)
+    """Lower and upper bound of an expectation, each but for a probability epsilon.
+
+    Raises
+    ------
+    InvalidInput
+        The count is negative or not finite, or the probability does not lie between 0 and 1.
+    """
+    b = _surprise(observed, epsilon)
     return (
         max(0.0, observed - b / 2 - math.sqrt(2 * b * observed + b * b / 4)),
         observed + b + math.sqrt(2 * b * observed + b * b),
@@ -54,27 +77,48 @@ def expectation_from(observed: float, epsilon: float) -> tuple[float, float]:
 
 
 def observation_from(expected: float, epsilon: float) -> tuple[float, float]:
-    """Lower and upper bound of an observation, each but for a probability epsilon."""
-    b = math.log(1 / epsilon)
+    """Lower and upper bound of an observation, each but for a probability epsilon.
+
+    Raises
+    ------
+    InvalidInput
+        As `expectation_from`.
+    """
+    b = _surprise(expected, epsilon)
     return max(0.0, expected - math.sqrt(2 * b * expected)), expected + b / 2 + math.sqrt(2 * b * expected + b * b / 4)
 
 
-def sampling_deviation(n: float, k: float, share: float, epsilon: float) -> float:
+def sampling_deviation(n: float, k: float, share: float, epsilon: float, *, published: bool = False) -> float:
     """gamma(n, k, l, eps): how far the share of errors in n bits may lie above the share l in the k others.
 
     The published formula (Yin et al. 2020, Scientific Reports 10, 14312) bounds the probability of one share; that of all larger ones is
-    up to 23 times as much (n = 4000, k = 100 000, eps = 0.01). It is therefore taken at eps / 32, with which exact sums stay below eps.
+    up to 23 times as much (n = 4000, k = 100 000, eps = 0.01). It is therefore taken at eps / 32, with which exact sums stay below eps up to
+    0.2; and at eps / s where s = sqrt(l (1 - l) n k / (n + k)), the standard deviation of the errors, is above 32, as it can be for n above
+    4096: the larger shares then add up to more. ``published`` gives its value at eps itself.
+
+    Raises
+    ------
+    InvalidInput
+        The share lies outside [0, 1], the probability is not between 0 and 1, or a number of bits is not finite.
     """
+    if not 0 <= share <= 1 or not 0 < epsilon < 1 or not max(n, k) < math.inf or math.isnan(n + k):
+        raise InvalidInput(
+            f"deviation of a share of {share} between {n} and {k} bits with probability {epsilon}: a share of 0 to 1, finite numbers "
+            "and a probability below 1 are needed"
+        )
     if n <= 0 or k <= 0:
         return 1.0
     l = min(max(share, 1 / k), 1 - 1e-12)  # no error seen is not no error
-    largest = max(n, k)
-    logarithm = math.log((n + k) / (2 * math.pi * n * k * l * (1 - l) * (epsilon / 32) ** 2))
+    part = max(n, k) / (n + k)
+    # As sums of logarithms: neither the product of the numbers of bits nor the square of the probability leaves the range of floats.
+    variance = math.log(l * (1 - l)) + math.log(n) + math.log(k) - math.log(n + k)
+    larger = 0.0 if published else max(2 * math.log(32), variance)
+    logarithm = larger - variance - math.log(2 * math.pi) - 2 * math.log(epsilon)
     if logarithm <= 0:
         return 0.0
-    G = (n + k) / (n * k) * logarithm
-    A = largest * G / (n + k)
-    return ((1 - 2 * l) * A + math.sqrt(A * A + 4 * l * (1 - l) * G)) / (2 + 2 * A * A / G)
+    G = (1 / n + 1 / k) * logarithm
+    A = part * G
+    return ((1 - 2 * l) * A + math.sqrt(A * A + 4 * l * (1 - l) * G)) / (2 + 2 * A * part)
 
 
 @dataclass(frozen=True)
@@ -93,6 +137,11 @@ class RawKey:
         phi, an upper bound among the single ones, and E.
     correction
         f, how much more than the Shannon limit error correction tells.
+
+    Raises
+    ------
+    InvalidInput
+        A number is not finite, there are no pulses or no bits, or an error rate lies outside [0, 1].
     """
 
     pulses: float
@@ -103,18 +152,34 @@ class RawKey:
     bit_error: float
     correction: float = 1.1
 
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(x) for x in vars(self).values()) or not self.pulses > 0 or not self.bits > 0:
+            raise InvalidInput(f"key of {self.bits} bits from {self.pulses} pulses: finite numbers above 0 are needed")
+        if min(self.vacuum, self.correction) < 0 or not 0 <= self.phase_error <= 1 or not 0 <= self.bit_error <= 1:
+            raise InvalidInput(
+                f"key with {self.vacuum} bits from no photon, correction {self.correction} and error rates {self.phase_error} and "
+                f"{self.bit_error}: at least 0, and rates of 0 to 1 are needed"
+            )
+
 
 def unknown_bits(key: RawKey, n: float, epsilon: float) -> float:
     """H_n of a random group of n bits; 0 if nothing is sure.
 
     The bits from no photon and from one in the group are at least their share less the sampling deviation.
+
+    Raises
+    ------
+    InvalidInput
+        The group has less than 0 bits, or as `sampling_deviation`.
     """
+    if not n >= 0:
+        raise InvalidInput(f"group of {n} bits: at least 0 are needed")
     if key.bits <= n or key.single <= 0:
         return 0.0
     rest = key.bits - n
     shares = []
     for count in (key.vacuum, key.single):
-        missing = 1 - count / key.bits
+        missing = max(0.0, 1 - count / key.bits)
         shares.append(max(0.0, 1 - missing - sampling_deviation(n, rest, missing, epsilon)) if count > 0 else 0.0)
     phase = key.phase_error + sampling_deviation(
         shares[1] * n, max(1.0, key.single - shares[1] * n), key.phase_error, epsilon
@@ -126,12 +191,22 @@ def unknown_bits(key: RawKey, n: float, epsilon: float) -> float:
 def division_forgery(message_bits: float, n: int, entropy: float, k: int = 1) -> float:
     """Bound on forging with the division hash over GF(2^k) when ``entropy`` bits of a group of n are unknown: (m + n)/k 2^(1 - H), at most 1.
 
-    With k = 1 that is Krawczyk's (1994) (m + n) 2^(1 - n) for perfect keys.
+    With k = 1 that is Krawczyk's (1994) (m + n) 2^(1 - n) for perfect keys. The message is the longer of the one signed and the forged
+    one, with all that is hashed of it.
+
+    Raises
+    ------
+    InvalidInput
+        A number is negative, or not finite.
 
     >>> f"{division_forgery(2**30, 128, 128):.2g}", f"{division_forgery(2**30, 128, 128, k=64):.2g}"
     ('6.3e-30', '9.9e-32')
     """
-    return min(1.0, (float(message_bits) + n) / k * 2.0 ** (1 - entropy))
+    if not 0 <= message_bits < math.inf or n < 1 or k < 1 or math.isnan(entropy):
+        raise InvalidInput(
+            f"forging {message_bits} bits with a hash of {n} over GF(2^{k}), {entropy} bits unknown: numbers of at least 0, 1 and 1 are needed"
+        )
+    return 2.0 ** min(0.0, math.log2(message_bits + n) - math.log2(k) + 1 - entropy)
 
 
 def group_length(key: RawKey, message_bits: float, epsilon: float, division: int | None = None) -> int | None:
@@ -147,14 +222,15 @@ def group_length(key: RawKey, message_bits: float, epsilon: float, division: int
     """
     if division is not None and division not in (1, *FIELDS):
         raise InvalidInput(f"division hash over GF(2^{division}): k must be 1, 2, 4, 8, 16, 32 or 64")
-    if not 0 < epsilon < 1 or message_bits < 1:
+    if not 0 < epsilon < 1 or not 1 <= message_bits < math.inf:
         raise InvalidInput(
             f"group for {message_bits} bits and probability {epsilon}: at least 1 bit and a probability below 1"
         )
     step = division or 1
 
     def wanted(n: float) -> float:
-        return math.log2(2 * (message_bits + (n if division else 0)) / (step * epsilon))
+        # A float cannot hold the bits of every message: not added to one, but as a logarithm.
+        return 1 + math.log2(message_bits + (round(n) if division else 0)) - math.log2(step) - math.log2(epsilon)
 
     def enough(multiple: float) -> bool:
         return unknown_bits(key, step * multiple, epsilon) >= wanted(step * multiple)

@@ -26,6 +26,25 @@ from bitket.networks.signatures.bounds import RawKey, entropy, expectation_from,
 __all__ = ["Bb84", "Exchange", "TwoPhotonTwinField", "optimised"]
 
 
+def _distance(km: float) -> None:
+    if not 0 <= km < math.inf:
+        raise InvalidInput(f"an exchange over {km} km: a distance of 0 or more is needed")
+
+
+def _apparatus(made: TwoPhotonTwinField | Bb84) -> None:
+    shares = {name: getattr(made, name) for name in ("efficiency", "dark", "misalignment", "epsilon")}
+    for name, value in shares.items():
+        if not 0 <= value < 1 + (name == "efficiency") or (name in ("efficiency", "epsilon") and value == 0):
+            raise InvalidInput(
+                f"exchange with {name} {value}: a probability is needed, and more than 0 of efficiency and epsilon"
+            )
+    if not 0 < made.pulses < math.inf or not 0 <= made.attenuation_db_per_km < math.inf or not made.correction >= 1:
+        raise InvalidInput(
+            f"exchange of {made.pulses} pulses with {made.attenuation_db_per_km} dB/km and correction {made.correction}: "
+            "above 0, at least 0, and at least 1 are needed"
+        )
+
+
 class Exchange(Protocol):
     """A way to make keys: counts at a distance."""
 
@@ -56,13 +75,19 @@ class TwoPhotonTwinField:
     epsilon: float = 1e-10
 
     def __post_init__(self) -> None:
-        if not 0 < self.nu < self.mu or not (self.p_mu > 0 and self.p_nu > 0 and self.p_mu + self.p_nu < 1):
+        _apparatus(self)
+        if (
+            not 0 < self.nu < self.mu
+            or not self.slices >= 1
+            or not (self.p_mu > 0 and self.p_nu > 0 and self.p_mu + self.p_nu < 1)
+        ):
             raise InvalidInput(
                 f"intensities {self.mu} > {self.nu} > 0 with probabilities {self.p_mu} and {self.p_nu}: positive, their sum below 1"
             )
 
     def transmittance(self, distance_km: float) -> float:
         """eta of half the fibre with the detector."""
+        _distance(distance_km)
         return self.efficiency * 10 ** (-self.attenuation_db_per_km * distance_km / 20)
 
     def gain(self, a: float, b: float, eta: float) -> float:
@@ -91,6 +116,8 @@ class TwoPhotonTwinField:
         # Key bits: one user's light is on in one event of a pair and off in the other, the other user's the other way round.
         x0, x1 = x["0", "mu"] + x["0", "0"], x["mu", "0"] + x["mu", "mu"]
         larger = max(x0, x1)
+        if larger <= 0:
+            return None
         good, bad = x["0", "mu"] * x["mu", "0"] / larger, x["0", "0"] * x["mu", "mu"] / larger
         bits = good + bad
         # Yields of one photon from either user, by decoys.
@@ -177,6 +204,7 @@ class Bb84:
     epsilon: float = 1e-10
 
     def __post_init__(self) -> None:
+        _apparatus(self)
         if not self.mu > self.nu + self.vacuum or not self.nu > self.vacuum >= 0:
             raise InvalidInput(
                 f"intensities {self.mu}, {self.nu}, {self.vacuum}: the first above the sum of the others, all falling"
@@ -188,6 +216,7 @@ class Bb84:
 
     def gains(self, distance_km: float) -> dict[float, tuple[float, float]]:
         """Click probability and error probability of each intensity."""
+        _distance(distance_km)
         eta = self.efficiency * 10 ** (-self.attenuation_db_per_km * distance_km / 10)
         out = {}
         for k in (self.mu, self.nu, self.vacuum):

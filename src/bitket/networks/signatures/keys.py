@@ -30,6 +30,9 @@ __all__ = ["Group", "KeyStore", "Party", "make_stores"]
 Party = Literal["signer", "receiver 1", "receiver 2"]
 _PARTIES: tuple[Party, ...] = ("signer", "receiver 1", "receiver 2")
 
+MOST_BITS = 10**10
+"""That are made at once: 1.25 GB a party."""
+
 _MAGIC = b"BITKETQK"
 _VERSION = 1
 _HEADER = struct.Struct("<8sIB3x16s")  # magic, version, party, name of the set of keys that belong together
@@ -202,6 +205,8 @@ class KeyStore:
     # -- file -------------------------------------------------------------------------------------------------------
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
+        if self.path.exists() and not self.path.is_file():
+            raise InvalidInput(f"{self.path}: the key file cannot be opened (it is no file)")
         try:
             file = self.path.open("r+b")
         except OSError as error:
@@ -252,8 +257,8 @@ def make_stores(folder: str | Path, bits: int) -> tuple[KeyStore, KeyStore, KeyS
     InvalidInput
         A file is there already or cannot be written, or the number of bits is not positive.
     """
-    if bits < 1:
-        raise InvalidInput(f"{bits} key bits: at least 1 is needed")
+    if not 1 <= bits <= MOST_BITS:
+        raise InvalidInput(f"{bits} key bits: from 1 to {MOST_BITS} are allowed")
     folder, identity = Path(folder), secrets.token_bytes(16)
     names = ("signer.keys", "receiver1.keys", "receiver2.keys")
     for name in names:

@@ -3,14 +3,16 @@
 Alice holds the sums of Bob's and Charlie's key bits. To sign she draws a random irreducible polynomial p and a group of 3 n bits, X, Y, Z:
 X starts the register, Y hides the hash, Z the polynomial. The group's place, and (hash + Y, p + Z), are the signature. Bob passes message and
 signature with his bits of the group to Charlie; Charlie, once he has them, sends Bob his own; each adds both, recovers hash and polynomial, and
-accepts if the hash is that of the message and the polynomial is irreducible. The signature is valid if both accept. A forger of an m-bit
-message succeeds with probability at most m 2^(1 - H), with H the bits of the group that it does not know (n for perfect keys). A byte 1 is
-put after the message before it is hashed: zeros at the end of a polynomial do not change it.
+accepts if the hash is that of the message and the polynomial is irreducible. The signature is valid if both accept. A forger succeeds with
+probability at most m 2^(1 - H), with H the bits of the group that it does not know (n for perfect keys) and m those of the longer of the
+message signed and the forged one. A byte 1 is put after a message before it is hashed and counts with it: zeros at the end of a polynomial
+do not change it.
 """
 
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
 import struct
 from collections.abc import Iterable
@@ -27,16 +29,28 @@ __all__ = ["KeyShare", "Receiver", "Signature", "Signer", "forgery_probability"]
 _MAGIC = b"BITKETQS"
 _VERSION = 1
 _HEAD = struct.Struct("<8sI16sIQIQ")  # magic, version, set of keys, n, and the group: segment, words, first word
-_SMALLEST, _LARGEST = 8, 65536
+_SMALLEST, _LARGEST = 8, 8192  # an irreducible polynomial of the largest degree is found in some ten seconds
 
 
 def forgery_probability(bits: int, entropy: float) -> float:
-    """Bound on forging a message of ``bits`` bits when ``entropy`` bits of the group are unknown: m 2^(1 - H), at most 1.
+    """Bound on forging a message when ``entropy`` bits of the group are unknown: m 2^(1 - H), at most 1.
 
-    >>> f"{forgery_probability(2**64, 128):.2g}"
-    '1.1e-19'
+    Parameters
+    ----------
+    bits
+        Of the longer of two messages, the one signed and the forged one; m has 8 more, as the byte that ends a message is hashed with it.
+
+    Raises
+    ------
+    InvalidInput
+        A number of bits is negative or not finite.
+
+    >>> f"{forgery_probability(2**64, 128):.2g}", f"{forgery_probability(0, 128):.2g}"
+    ('1.1e-19', '4.7e-38')
     """
-    return min(1.0, float(bits) * 2.0 ** (1 - entropy))
+    if not 0 <= bits < math.inf or math.isnan(entropy):
+        raise InvalidInput(f"forging {bits} bits of which {entropy} are unknown: numbers of at least 0 are needed")
+    return 2.0 ** min(0.0, math.log2(bits + 8) + 1 - entropy)
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,9 @@ class Signer:
         """
         if not _SMALLEST <= n <= _LARGEST:
             raise InvalidInput(f"hash of {n} bits: from {_SMALLEST} to {_LARGEST} are allowed")
+        left = self.store.left()
+        if left < 3 * n:
+            raise InvalidInput(f"{self.store.path}: {left} key bits are left, a group of {3 * n} is needed")
         polynomial = random_irreducible(n, secrets.randbits)
         while True:
             group, bits = self.store.draw(3 * n)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from bitket.errors import InvalidInput
 from bitket.networks.signatures.bounds import RawKey, entropy, group_length
 
 __all__ = ["Rate", "bit_by_bit_length", "coded_length", "signature_rate"]
@@ -32,7 +33,14 @@ def signature_rate(
     The division hash has no start, which saves a third of the key bits. The slower of the two links counts.
 
     Nothing but 0 where the key leaves no group that is safe.
+
+    Raises
+    ------
+    InvalidInput
+        The clock is not positive, or as `bitket.networks.signatures.bounds.group_length`.
     """
+    if not 0 < clock_hz < math.inf:
+        raise InvalidInput(f"signatures with a clock of {clock_hz} Hz: it must be positive")
     if key is None:
         return Rate(0.0, 0, 0.0)
     share = max(
@@ -52,7 +60,14 @@ def bit_by_bit_length(key: RawKey, epsilon: float = 1e-10) -> int | None:
     An attacker's error p_e on a string of which a part comes from single photons has c (1 - h(phi)) <= h(p_e). With thresholds s_a and s_v
     equally spaced between the error E and p_e, repudiation succeeds with 2 exp(-(s_v - s_a)^2 L / 4), an honest run fails with
     2 exp(-(s_a - E)^2 L), and forging with about exp(-(p_e - s_v)^2 L).
+
+    Raises
+    ------
+    InvalidInput
+        The probability does not lie between 0 and 1.
     """
+    if not 0 < epsilon < 1:
+        raise InvalidInput(f"signing bit by bit with probability {epsilon}: it must lie between 0 and 1")
     unknown = key.single / key.bits * (1 - entropy(key.phase_error))
     low, high = 0.0, 0.5
     for _ in range(60):  # h(p_e) = unknown share
@@ -61,7 +76,7 @@ def bit_by_bit_length(key: RawKey, epsilon: float = 1e-10) -> int | None:
     gap = (low - key.bit_error) / 3
     if gap <= 0:
         return None
-    exponent = math.log(2 / epsilon)
+    exponent = math.log(2) - math.log(epsilon)
     return math.ceil(max(4 * exponent / gap**2, exponent / gap**2))
 
 
@@ -70,9 +85,16 @@ def coded_length(message_bits: int) -> int:
 
     Without them an attacker could cut a message or put signed bits together anew.
 
+    Raises
+    ------
+    InvalidInput
+        The message has no bits.
+
     >>> coded_length(8), coded_length(10**6)
     (20, 1002833)
     """
+    if message_bits < 1:
+        raise InvalidInput(f"message of {message_bits} bits: at least 1 is needed")
     best = math.isqrt(message_bits // 2) + 1
     near = range(max(1, best - 2), best + 3)
     return min(message_bits + math.ceil(message_bits / x) + 2 * (x + 2) for x in near)

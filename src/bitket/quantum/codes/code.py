@@ -27,6 +27,7 @@ from bitket.algebra import BitMatrix
 from bitket.algebra.codewords import clusters
 from bitket.errors import InvalidInput
 from bitket.quantum.codes.distance import Checks, Distance, least_word
+from bitket.quantum.simulation.memory import require
 
 __all__ = ["ClassicalCode", "CssCode", "StabiliserCode", "Weights"]
 
@@ -88,6 +89,20 @@ def _sparse_checks(matrix: ArrayLike | BitMatrix | sparray | spmatrix, what: str
     return sparse.astype(np.int32)
 
 
+def require_kernel(rows: int, columns: int, what: str) -> None:
+    """Refuse a check matrix of so many rows and columns whose kernel, held with a byte an entry, does not fit.
+
+    Raises
+    ------
+    NotEnoughMemory
+        It needs more memory than there is.
+    """
+    size = max(0, columns - rows)
+    require(
+        2 * size * columns, f"{what}: a basis of the {size} or more dimensions that {rows} checks leave of {columns}"
+    )
+
+
 def outside(span: BitMatrix, inner: BitMatrix) -> BitMatrix:
     """Rows of ``span`` that complete ``inner`` to a basis of both."""
     both = inner.above(span)
@@ -128,6 +143,7 @@ class ClassicalCode:
     @cached_property
     def generator(self) -> BitMatrix:
         """A basis of the code, ``[k, n]``."""
+        require_kernel(len(self.checks), self.n, self.name or "code")
         return self.matrix.kernel()
 
     @property
@@ -246,6 +262,7 @@ class CssCode:
 
     def distance_x(self, **options: Any) -> Distance:
         """Least weight of an X operator that acts on the logical qubits without being detected."""
+        require_kernel(self.sparse_z.shape[0], self.n, self.name or "code")
         found = least_word(
             independent(self.x), self.logical_x, checks=Checks(self.z_checks, self.logical_z.T.words), **options
         )
@@ -253,6 +270,7 @@ class CssCode:
 
     def distance_z(self, **options: Any) -> Distance:
         """As `distance_x`, of Z operators."""
+        require_kernel(self.sparse_x.shape[0], self.n, self.name or "code")
         found = least_word(
             independent(self.z), self.logical_z, checks=Checks(self.x_checks, self.logical_x.T.words), **options
         )
@@ -367,6 +385,8 @@ class StabiliserCode:
 
         A qubit becomes the three bits x, z, x + z: two of them are 1 unless the operator is the identity there.
         """
+        require_kernel(len(self.checks), 2 * self.n, self.name or "code")
+        require(20 * self.n**2, f"{self.name or 'code'}: words of {self.n} qubits with three bits each")
         # Columns: X, Z and Y of each qubit, by the generators that see them and by the logical operators that do.
         syndromes, labels = (_tripled(_swapped(m)) for m in (self.matrix, self.logical))
         one = np.eye(self.n, dtype=np.uint8)

@@ -63,7 +63,11 @@ class Distance:
     hits: int = 0
 
     def __str__(self) -> str:
-        return f"{self.value}" if self.exact else f"<= {self.value} ({self.trials} trials, {self.hits} hits)"
+        return (
+            f"{self.value}"
+            if self.exact
+            else f"<= {self.value} ({self.method}, {self.trials} trials, {self.hits} hits)"
+        )
 
 
 @dataclass(frozen=True, eq=False)

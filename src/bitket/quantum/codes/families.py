@@ -8,17 +8,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, hstack
 
 from bitket.algebra import BitMatrix
 from bitket.errors import InvalidInput
 from bitket.quantum.codes.code import ClassicalCode, CssCode
 from bitket.quantum.codes.distance import Distance
 from bitket.quantum.codes.seeds import repetition, ring
+from bitket.quantum.simulation.memory import require
 
 __all__ = [
     "BIVARIATE_BICYCLES",
@@ -42,6 +45,9 @@ class HypergraphProduct(CssCode):
         self.first, self.second = first, second
         A, B = first.checks, second.checks
         (r1, n1), (r2, n2) = A.shape, B.shape
+        n = n1 * n2 + r1 * r2
+        # Both matrices whole, and the parts that each is made of.
+        require(2 * (r1 * n2 + n1 * r2) * n, f"product of {first.name or 'A'} and {second.name or 'B'} on {n} qubits")
         one = {size: np.eye(size, dtype=np.uint8) for size in {n1, n2, r1, r2}}
         x = np.concatenate([np.kron(A, one[n2]), np.kron(one[r1], B.T)], axis=1)
         z = np.concatenate([np.kron(one[n1], B), np.kron(A.T, one[r2])], axis=1)
@@ -120,32 +126,64 @@ def bivariate_bicycle(l: int, m: int, a: str | Sequence[str], b: str | Sequence[
     Parameters
     ----------
     a, b
-        Monomials ``1``, ``x``, ``y3``, ``x2y``, blanks between.
+        ``x^3 + y + y^2``, ``x**3+y*x``, ``1 + x y^2``, or monomials alone, ``x3 y y2`` or a sequence of them. Powers may be negative; terms
+        that are there twice cancel.
 
     Raises
     ------
     InvalidInput
-        A size below 1 or another monomial.
+        A size below 1, a term that is no monomial, or a polynomial without terms.
+
+    >>> same = [bivariate_bicycle(6, 6, a, "y^3 + x + x^2") for a in ("x^3+y+y^2", "y^2 + y + x**3", "x3 y y2", "x^-3 + y^7 + y^{2}")]
+    >>> same[0].name, {code.x_checks.tobytes() == same[0].x_checks.tobytes() for code in same}
+    ('[[72,12,6]]', {True})
     """
     if min(l, m) < 1:
         raise InvalidInput(f"bivariate bicycle code of {l} x {m}: positive sizes are needed")
-    A, B = _polynomial(l, m, a), _polynomial(l, m, b)
-    name = next((k for k, v in BIVARIATE_BICYCLES.items() if v == (l, m, a, b)), f"bicycle {l} x {m}")
-    return CssCode(np.concatenate([A, B], axis=1), np.concatenate([B.T, A.T], axis=1), name)
+    terms = [_monomials(l, m, polynomial) for polynomial in (a, b)]
+    require(200 * l * m * max(map(len, terms)), f"bivariate bicycle code of {l} x {m}")
+    A, B = (_sum(l, m, found) for found in terms)
+    known = (k for k, (p, q, *made) in BIVARIATE_BICYCLES.items() if (p, q) == (l, m))
+    name = next((k for k in known if [_monomials(l, m, x) for x in BIVARIATE_BICYCLES[k][2:]] == terms), None)
+    return CssCode(hstack([A, B]), hstack([B.T, A.T]), name or f"bicycle {l} x {m}")
 
 
-def _polynomial(l: int, m: int, terms: str | Sequence[str]) -> NDArray[np.uint8]:
-    import re
+def _monomials(l: int, m: int, polynomial: str | Sequence[str]) -> set[tuple[int, int]]:
+    """Powers of x and y, modulo l and m, of the terms that are left."""
+    if isinstance(polynomial, str):
+        text = re.sub(
+            r"\s*(\^|\*\*?|(?<=[\^*])-)\s*", r"\1", polynomial.lower().translate({ord(c): None for c in "{}"})
+        )
+        terms: Sequence[str] = text.split("+") if "+" in text else text.split()
+    else:
+        terms = polynomial
+    found: set[tuple[int, int]] = set()
+    for term in terms:
+        factors = re.fullmatch(
+            r"(?:1|(?:[xy](?:(?:\^|\*\*)?-?\d{1,9})?(?:\*(?!$)|\s+|(?=[xy])|$))+)", term.strip().lower()
+        )
+        if not factors:
+            raise InvalidInput(
+                f"polynomial '{polynomial}': term '{term.strip()}'; sums of 1, x, y^3, x^2 y, x**2*y and the like are allowed"
+            )
+        powers = {"x": 0, "y": 0}
+        for letter, power in re.findall(r"([xy])(?:\^|\*\*)?(-?\d+)?", term.lower()):
+            powers[letter] += int(power or 1)
+        found ^= {(powers["x"] % l, powers["y"] % m)}
+    if not terms:
+        raise InvalidInput(
+            f"polynomial '{polynomial}': it has no term; sums of 1, x, y^3, x^2 y and the like are allowed"
+        )
+    return found
 
-    out = np.zeros((l * m, l * m), np.uint8)
-    for term in terms.split() if isinstance(terms, str) else terms:
-        found = re.fullmatch(r"1|(?:x(\d*))?(?:y(\d*))?", term)
-        if not found or not term:
-            raise InvalidInput(f"monomial '{term}': 1, x, y3, x2y and the like are allowed")
-        powers = [0 if "xy"[k] not in term else int(found[k + 1] or 1) for k in range(2)]
-        shifts = [np.roll(np.eye(size, dtype=np.uint8), p, axis=1) for size, p in zip((l, m), powers, strict=True)]
-        out ^= np.kron(*shifts)
-    return out
+
+def _sum(l: int, m: int, terms: Iterable[tuple[int, int]]) -> csr_array:
+    """Row (i, j) holds a 1 at column (i + p, j + q) for each term x^p y^q."""
+    i, j = (k.reshape(-1) for k in np.indices((l, m)))
+    columns = [(i + p) % l * m + (j + q) % m for p, q in terms]
+    rows = np.tile(np.arange(l * m), len(columns))
+    found = np.concatenate([np.zeros(0, np.int64), *columns])
+    return csr_array((np.ones(len(found), np.uint8), (rows, found)), shape=(l * m, l * m))
 
 
 def surface_code(d: int) -> HypergraphProduct:
@@ -162,6 +200,7 @@ def rotated_surface_code(d: int) -> CssCode:
     """[[d^2, 1, d]] for d >= 2: faces of a d x d board, X and Z in turns, and halves of faces on the rim."""
     if d < 2:
         raise InvalidInput(f"rotated surface code of distance {d}: at least 2 is needed")
+    require(2 * d**4, f"rotated surface code of distance {d}")
     checks: dict[str, list[NDArray[np.uint8]]] = {"X": [], "Z": []}
     for row in range(-1, d):
         for column in range(-1, d):
@@ -182,6 +221,7 @@ def colour_code(d: int) -> CssCode:
     """
     if d < 3 or d % 2 == 0:
         raise InvalidInput(f"colour code of distance {d}: an odd distance of at least 3 is needed")
+    require(2 * d**4, f"colour code of distance {d}")
     side = 3 * (d - 1) // 2
     sites = [(x, y) for y in range(side + 1) for x in range(side + 1 - y)]
     qubits = {s: k for k, s in enumerate(s for s in sites if (s[0] - s[1]) % 3 != 1)}

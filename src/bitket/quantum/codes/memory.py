@@ -33,6 +33,9 @@ class LogicalErrors:
         """Errors a shot."""
         return self.errors / self.shots
 
+    def __str__(self) -> str:
+        return f"{self.rate:.3g} ± {self.standard_error:.2g} ({self.errors} of {self.shots} shots)"
+
     @property
     def standard_error(self) -> float:
         """Of the rate, with one error more and one success more than seen, so that it is not 0."""

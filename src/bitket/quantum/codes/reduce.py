@@ -245,6 +245,8 @@ def reduce_weight(
         raise InvalidInput("weight reduction of a stabiliser code that is not CSS: a classical or a CSS code is needed")
     if distance is not None and method not in ("ppo", "annealing"):
         raise InvalidInput(f"distance {distance} for method {method}: only the searches, ppo and annealing, aim at one")
+    if distance is not None and not 1 <= distance <= code.n:
+        raise InvalidInput(f"distance {distance} of a code of length {code.n}: from 1 to its length are possible")
     if code.k == 0:
         raise InvalidInput("weight reduction of a code with k = 0: it holds nothing; k >= 1 is needed")
     if method in ("generators", "hastings"):

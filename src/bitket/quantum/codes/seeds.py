@@ -17,6 +17,7 @@ from bitket.algebra.codewords import enumerate_span
 from bitket.algebra.gf2_poly import gcd
 from bitket.errors import InvalidInput
 from bitket.quantum.codes.code import ClassicalCode, independent
+from bitket.quantum.simulation.memory import require
 
 __all__ = [
     "bch",
@@ -53,12 +54,14 @@ def from_generator(generator: ArrayLike, name: str = "") -> ClassicalCode:
 def repetition(n: int) -> ClassicalCode:
     """[n, 1, n]: neighbours are equal."""
     _need(n >= 2, f"repetition code of length {n}: at least 2 is needed")
+    require(12 * n**2, f"repetition code of length {n}")
     return ClassicalCode((np.eye(n, dtype=np.uint8) + np.eye(n, k=1, dtype=np.uint8))[:-1], f"repetition {n}")
 
 
 def ring(n: int) -> ClassicalCode:
     """The repetition code with the redundant check that closes the ring."""
     _need(n >= 3, f"ring code of length {n}: at least 3 is needed")
+    require(12 * n**2, f"ring code of length {n}")
     eye = np.eye(n, dtype=np.uint8)
     return ClassicalCode(eye + np.roll(eye, 1, axis=1), f"ring {n}")
 
@@ -119,6 +122,7 @@ def reed_muller(r: int, m: int) -> ClassicalCode:
 
 def quadratic_residue(p: int) -> ClassicalCode:
     """[p, (p + 1) / 2] for a prime p = 1 or 7 mod 8: the multiples of gcd(x^p - 1, sum of x^r over squares r, with 1 where p = 1 mod 8)."""
+    _need(p < 10_000, f"quadratic residue code of length {p}: lengths below 10000 are allowed")
     prime = p > 2 and all(p % q for q in range(2, int(p**0.5) + 1))
     _need(prime and p % 8 in (1, 7), f"quadratic residue code of length {p}: a prime 1 or 7 modulo 8 is needed")
     a, b = 1 << p | 1, sum(1 << r for r in {x * x % p for x in range(1, p)})
