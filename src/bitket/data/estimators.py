@@ -30,7 +30,15 @@ from sklearn.exceptions import NotFittedError
 
 from bitket.errors import InvalidInput
 
-__all__ = ["AngleClassifier", "NotFitted", "SampleClassifier", "SampleEstimator", "check_fitted", "generator_of"]
+__all__ = [
+    "AngleClassifier",
+    "NotFitted",
+    "SampleClassifier",
+    "SampleEstimator",
+    "check_fitted",
+    "generator_of",
+    "plain_labels",
+]
 
 Array = NDArray[np.float64]
 
@@ -143,7 +151,7 @@ class SampleClassifier(ClassifierMixin, SampleEstimator):
         name = type(self).__name__
         if y is None:
             raise InvalidInput(f"{name}: fit requires y to be passed, but the target y is None")
-        x, labels = _validated(self, X, y=_plain(y))
+        x, labels = _validated(self, X, y=plain_labels(y))
         with _in_one_line(name):
             self._classify(labels)
         return np.asarray(x), np.asarray(np.searchsorted(self.classes_, labels), dtype=np.int64)
@@ -171,12 +179,18 @@ class SampleClassifier(ClassifierMixin, SampleEstimator):
 
     def score(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Share of right labels."""
-        return float(super().score(X, _plain(y), sample_weight))
+        return float(super().score(X, plain_labels(y), sample_weight))
 
 
-def _plain(y: Any) -> Any:
-    """Labels in an array of their own type: one of Python objects holds them unseen, which scikit-learn refuses."""
-    labels = y if hasattr(y, "dtype") else np.asarray(y)
+def plain_labels(y: Any) -> Any:
+    """Labels in an array of their own type: in one of Python objects they are hidden, and NumPy would turn numbers beside texts to texts.
+
+    Raises
+    ------
+    InvalidInput
+        They are of several kinds, or neither texts, booleans nor numbers.
+    """
+    labels = y if hasattr(y, "dtype") else np.array(y, dtype=object)
     if labels.dtype != object:
         return y
     values = np.asarray(labels, dtype=object)
