@@ -303,7 +303,14 @@ def test_sizes_are_reckoned_before_anything_is_made():
     with pytest.raises(InvalidInput, match="its circuit has 33 qubits; at most 26"):
         SentenceModel(CircuitFunctor(IQPAnsatz({"n": 6, "s": 9}))).initialise([d]).predict([d])
     assert time.perf_counter() - start < 5
-    for wrong in ({"layers": 0}, {"layers": 1.5}, {"layers": True}, {"qubits": {"n": 31}}, {"qubits": {"n": 0.5}}):
+    for wrong in (
+        {"qubits": [1]},
+        {"layers": 0},
+        {"layers": 1.5},
+        {"layers": True},
+        {"qubits": {"n": 31}},
+        {"qubits": {"n": 0.5}},
+    ):
         with pytest.raises(InvalidInput, match="whole numbers of qubits"):
             IQPAnsatz(**wrong)
 
@@ -470,8 +477,10 @@ def test_model_refuses_what_it_cannot_do():
     for labels in ([0, "a"], [[0], [1]], [0.0, np.nan], [None, 1], "ab"):
         with pytest.raises(ValueError, match="labels"):
             model.fit([d, d], labels)
-    with pytest.raises(ValueError, match="min_count 0"):
-        SentenceModel(model.functor, min_count=0)
+    for wrong in ({"min_count": 0}, {"min_count": None}, {"shots": 0}, {"shots": 1.5}, {"seed": -1}, {"seed": "a"}):
+        (name,) = wrong
+        with pytest.raises(InvalidInput, match=name):
+            SentenceModel(model.functor, **wrong)
     with pytest.raises(ValueError, match="1 diagrams and 0 labels"):
         model.fit([d], [])
     model.initialise([d])

@@ -61,6 +61,10 @@ class Ansatz(ABC):
     single: int = 3
 
     def __post_init__(self) -> None:
+        if not isinstance(self.qubits, Mapping):
+            raise InvalidInput(
+                f"ansatz: qubits {self.qubits!r}: a mapping from basic types to whole numbers of qubits, 0 to 30, is needed"
+            )
         named = {str(name): count for name, count in self.qubits.items()}
         object.__setattr__(self, "qubits", named)
         whole = all(

@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,11 @@ class SentenceModel(BaseEstimator):
         seed: int = 0,
     ) -> None:
         for name, number in (("shots", shots), ("min_count", min_count)):
-            if number is not None and (int(number) != number or number < 1):
-                raise InvalidInput(f"{name} {number}: a positive whole number is needed")
+            whole = isinstance(number, Integral) and not isinstance(number, bool) and number >= 1
+            if not whole and (name, number) != ("shots", None):
+                raise InvalidInput(f"{name} {number!r}: a positive whole number is needed")
+        if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+            raise InvalidInput(f"seed {seed!r}: a whole number from 0 and below 2^63 is needed")
         self.functor, self.optimiser, self.shots, self.noise = functor, optimiser, shots, noise
         self.min_count, self.seed = min_count, seed
 
