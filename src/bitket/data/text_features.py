@@ -183,9 +183,7 @@ def _dense(counted: Any) -> NDArray[np.float64]:
 def _checked(texts: Iterable[Any]) -> list[str]:
     if isinstance(texts, str | bytes):
         raise InvalidInput("texts: a list of texts is needed, not one text")
-    if (
-        np.ndim(texts) > 1 if hasattr(texts, "ndim") else isinstance(texts, Mapping | Set)
-    ):  # a frame's list is its columns
+    if getattr(texts, "ndim", 1) > 1 or isinstance(texts, Mapping | Set):  # a frame's list is that of its columns
         raise InvalidInput(f"texts: a list of texts is needed, not {type(texts).__name__}")
     try:
         listed = list(texts)
