@@ -88,7 +88,10 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
 
 
 def accuracies(name: str) -> dict[str, Any]:
-    """Mean accuracy over five folds on four features (principal components where there are more): the defaults, raw features in a ZZ map, and a support vector machine."""
+    """Mean accuracy over five folds on four features (principal components where there are more).
+
+    The library's defaults, raw features in a ZZ map, and scikit-learn's support vector machine.
+    """
     from sklearn.decomposition import PCA
     from sklearn.model_selection import StratifiedKFold, cross_val_score
     from sklearn.multiclass import OneVsRestClassifier
