@@ -114,7 +114,8 @@ class SentenceModel(BaseEstimator):
             whole = isinstance(number, Integral) and not isinstance(number, bool) and number >= 1
             if not whole and (name, number) != ("shots", None):
                 raise InvalidInput(f"{name} {number!r}: a positive whole number is needed")
-        if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        start: Any = seed
+        if not isinstance(start, Integral) or isinstance(start, bool) or not 0 <= int(start) < 2**63:
             raise InvalidInput(f"seed {seed!r}: a whole number from 0 and below 2^63 is needed")
         self.functor, self.optimiser, self.shots, self.noise = functor, optimiser, shots, noise
         self.min_count, self.seed = min_count, seed
