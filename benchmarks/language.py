@@ -22,7 +22,6 @@ from bitket.quantum.language import (
     mc_lexicon,
     remove_cups,
 )
-from bitket.quantum.language.model import _targets
 
 
 def _ours() -> Any:
@@ -30,7 +29,7 @@ def _ours() -> Any:
     parser = PregroupParser(mc_lexicon())
     diagrams = [remove_cups(parser.parse(text)) for text in texts]
     model = SentenceModel(CircuitFunctor(IQPAnsatz())).initialise(diagrams)
-    prepared, targets = model._groups(diagrams), _targets(labels)
+    prepared, targets = model._groups(diagrams), model._targets(labels)
     points = torch.from_numpy(np.random.default_rng(0).random((2, len(model.vocabulary_))))
 
     def epoch() -> Any:

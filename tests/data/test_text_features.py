@@ -1,8 +1,11 @@
 import math
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 
 from bitket.data import TextFeatures, angle_pipeline, load
 from bitket.data.stemming import stem
@@ -121,8 +124,8 @@ def test_no_leak_through_the_angle_pipeline():
 
 def test_range_of_the_older_tutorials():
     X = TextFeatures(3, "bag", low=-1.0, high=1.0).fit_transform(TEXTS.texts)
-    assert X.min() == -1
-    assert X.max() == 1
+    assert X.min() == pytest.approx(-1, abs=1e-12)
+    assert X.max() == pytest.approx(1, abs=1e-12)
 
 
 def test_follows_scikit_learn():
@@ -131,6 +134,27 @@ def test_follows_scikit_learn():
     fitted = clone(features).fit(TEXTS.texts)
     assert np.allclose(fitted.transform(TEXTS.texts), features.fit_transform(TEXTS.texts), atol=1e-9)
     assert np.array_equal(clone(features).fit_transform(TEXTS.texts), features.fit_transform(TEXTS.texts))
+
+
+@pytest.mark.parametrize("words", ["bag", "tfidf", "lexicon"])
+def test_frames_names_and_copies(words, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    if words == "lexicon":
+        pytest.importorskip("vaderSentiment")
+    series = pandas.Series(TEXTS.texts[:200])
+    for components in (3, None):
+        features = TextFeatures(components, words, vocabulary=40).set_output(transform="pandas")
+        frame = features.fit_transform(series)
+        assert list(frame.columns) == features.get_feature_names_out().tolist()
+        assert np.allclose(frame, clone(features).set_output(transform="default").fit(list(series)).transform(series))
+        joblib.dump(features, tmp_path / "features.joblib")
+        loaded = joblib.load(tmp_path / "features.joblib").transform(series)
+        assert np.allclose(loaded, features.transform(series), atol=1e-12)
+    with pytest.raises(InvalidInput, match="not DataFrame"):
+        features.transform(series.to_frame())
+    with pytest.raises(NotFittedError):
+        clone(features).transform(series)
+    assert not get_tags(features).input_tags.two_d_array
 
 
 def test_lexicon_tells_praise_from_blame():
@@ -150,6 +174,15 @@ def test_lexicon_tells_praise_from_blame():
         (lambda: TextFeatures(5).fit(["good food", "bad food"]), "5 components of 2 texts"),
         (lambda: TextFeatures(1).fit(["the", "of"]), "no text has a word"),
         (lambda: TextFeatures(0).fit(TEXTS.texts), "must be positive"),
+        (lambda: TextFeatures(2.5).fit(TEXTS.texts), "n_components 2.5 must be positive, a whole number"),
+        (lambda: TextFeatures(vocabulary=True).fit(TEXTS.texts), "vocabulary True"),
+        (lambda: TextFeatures().fit(np.array([["a"], ["b"]])), "not ndarray"),
+        (lambda: TextFeatures().fit({"a": 1}), "not dict"),
+        (lambda: TextFeatures().fit(3), "not int"),
+        (lambda: TextFeatures().fit(b"text"), "not one text"),
+        (lambda: TextFeatures().fit([b"text"]), "number 0 is bytes"),
+        (lambda: TextFeatures().transform(["text"]), "not fitted yet; call fit first"),
+        (lambda: TextFeatures().get_feature_names_out(), "not fitted yet; call fit first"),
         (lambda: TextFeatures(low=1, high=0).fit(TEXTS.texts), "the lower one first"),
         (lambda: angle_pipeline(0), "at least 1"),
         (lambda: angle_pipeline(2, 0, math.inf), "finite numbers"),

@@ -57,7 +57,7 @@ def test_probabilities_equal_qiskit_machine_learning(word):
     X, y, w = g.uniform(0, np.pi, (12, 5)), np.arange(12) % 2, g.uniform(0, 2 * np.pi, 40)
     network = peer_network(library.zz_feature_map(5, reps=2), library.efficient_su2(5, reps=3, entanglement=word))
     # One step of length zero leaves the weights where they begin.
-    model = VQC(ansatz=efficient_su2(5, 3, word), optimizer=AQGD(1, 0.0), start=w).fit(X, y)
+    model = VQC(zz_feature_map(5), efficient_su2(5, 3, word), optimizer=AQGD(1, 0.0), start=w).fit(X, y)
     assert np.array_equal(model.weights_, w)
     assert np.abs(model.predict_proba(X) - network.forward(X, w)).max() < 1e-8
 
@@ -102,7 +102,7 @@ def test_probabilities_equal_pennylane():
                         qml.CNOT([i, j])
         return qml.expval(qml.prod(*(qml.PauliZ(i) for i in range(5))))
 
-    model = VQC(optimizer=AQGD(1, 0.0), start=w).fit(X, [0, 1, 0])
+    model = VQC(zz_feature_map(5), optimizer=AQGD(1, 0.0), start=w).fit(X, [0, 1, 0])
     assert np.abs(model.predict_proba(X)[:, 1] - [(1 - network(x)) / 2 for x in X]).max() < 1e-10
 
 

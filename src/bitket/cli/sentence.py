@@ -14,6 +14,8 @@ from bitket.errors import InvalidInput
 
 __all__ = ["register"]
 
+_MOST_WORDS = 200
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
@@ -21,16 +23,24 @@ def register(app: typer.Typer) -> None:
 
 
 def sentence(
-    text: Annotated[str, typer.Argument(metavar="SENTENCE", help="Words with blanks between.")],
+    text: Annotated[
+        str, typer.Argument(metavar="SENTENCE", help="A sentence or phrase; signs at the ends of words are dropped.")
+    ],
     lexicon: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help='More words: {"cat": "N", "sleeps": "IV", "of": "n.r·n·n.l"}.'),
     ] = None,
     target: Annotated[str, typer.Option(help="Type to reduce to: s for a sentence, n for a noun phrase.")] = "s",
     keep_cups: Annotated[bool, typer.Option("--keep-cups", help="Compile the diagram as it is parsed.")] = False,
-    layers: Annotated[int, typer.Option(min=1, help="Layers of the IQP ansatz.")] = 1,
+    layers: Annotated[int, typer.Option(min=1, max=1000, help="Layers of the IQP ansatz.")] = 1,
     train: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Train on 'label word_TAG word_TAG ...' a line, labels 0 and 1.")
+    ] = None,
+    min_count: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10**9, help="With --train: words in fewer sentences share angles with words that training lacks."
+        ),
     ] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the diagram into this file (svg, png or pdf).")] = None,
     circuit: Annotated[
@@ -39,14 +49,16 @@ def sentence(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the first angles.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Parse a sentence, compile and classify it. Example: bitket sentence "man prepares meal" --figure meal.svg --circuit meal.qasm"""
+    """Parse a sentence, compile and classify it. Example: bitket sentence "The man prepares a meal." --figure meal.svg"""
     if figure is not None and figure.suffix not in (".svg", ".png", ".pdf"):
         raise InvalidInput(f"--figure {figure}: a name that ends in .svg, .png or .pdf is needed")
+    if min_count is not None and train is None:
+        raise InvalidInput("--min-count: it needs --train")
     from bitket.quantum.language import (
         CircuitFunctor,
         IQPAnsatz,
+        ParseError,
         PregroupParser,
-        SentenceModel,
         Ty,
         remove_cups,
         wire_determiners,
@@ -54,10 +66,13 @@ def sentence(
     )
     from bitket.runs.files import write_bytes
 
+    try:
+        ty = Ty.parse(target)
+    except InvalidInput as error:
+        raise InvalidInput(f"--target {target}: {error}") from None
     words = _words(lexicon)
     sentences: list[str] = []
     labels: list[int] = []
-    ty = Ty.parse(target)
     if train is not None:
         from bitket.quantum.language import read_sentences
 
@@ -72,8 +87,19 @@ def sentence(
         diagram = wire_pronouns(wire_determiners(parser.parse(words, ty)))
         return diagram if keep_cups else remove_cups(diagram)
 
+    read = parser.words(text)
+    _short(read, "the sentence")
     parsed, diagram = parser.parse(text, ty), rewritten(text)
     compiled = functor(diagram)
+    diagrams = []
+    for number, line in enumerate(sentences, 1):
+        _short(line.split(), f"{train}, sentence {number}")
+        try:
+            diagrams.append(rewritten(line))
+        except ParseError as error:
+            raise InvalidInput(f"{train}, sentence {number}: {error}") from None
+    from bitket.quantum.language import SentenceModel  # torch: not before all input is read
+
     out: dict[str, Any] = {
         "sentence": text,
         "type": target,
@@ -83,22 +109,21 @@ def sentence(
         "postselected": list(compiled.postselected),
         "outputs": list(compiled.outputs),
     }
-    model = SentenceModel(functor, seed=seed)
+    model = SentenceModel(functor, min_count=min_count or 1, seed=seed)
     if train is not None:
-        diagrams = [rewritten(line) for line in sentences]
-        model.fit(diagrams, labels, extra=[diagram])
-        seen = {name for line in sentences for name in line.split()}
+        _trained(model, diagrams, labels, diagram, train)
         out["training"] = {
             "sentences": len(sentences),
             "accuracy": model.score(diagrams, labels),
             "loss": model.loss(diagrams, labels),
         }
-        out["unseen_words"] = sorted(set(text.split()) - seen)
+        out["unseen_words"] = model.unseen(diagram)
         out["probabilities"] = model.predict_proba([diagram])[0].tolist()
-        out["label"] = int(model.predict([diagram])[0])
+        out["labels"] = model.classes_.tolist()
+        out["label"] = None if model.tied([diagram])[0] else int(model.predict([diagram])[0])
     else:
         model.initialise([diagram])
-    out["weights"] = {p.name: model.save_weights()[p.name] for p in compiled.circuit.weights}
+    out["weights"] = model.angles(compiled)
     out["success_probability"] = float(model.success_probability([diagram])[0])
     if figure is not None:
         from bitket.runs.figures import encoded
@@ -115,6 +140,23 @@ def sentence(
         _print(out)
 
 
+def _short(words: list[str], what: str) -> None:
+    if len(words) > _MOST_WORDS:
+        raise InvalidInput(f"{what}: {len(words)} words; at most {_MOST_WORDS} are drawn and compiled")
+
+
+def _trained(model: Any, diagrams: list[Any], labels: list[int], diagram: Any, path: Path) -> None:
+    try:
+        model.fit(diagrams, labels)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from None
+    try:
+        model.unseen(diagram)
+        model.predict_proba([diagram])
+    except InvalidInput as error:
+        raise InvalidInput(f"{error}; train it, or let rare words stand for it (--min-count 2)") from None
+
+
 def _words(path: Path | None) -> Any:
     from bitket.quantum.language import Lexicon, mc_lexicon, rp_lexicon
 
@@ -124,12 +166,28 @@ def _words(path: Path | None) -> Any:
     if path is None:
         return words
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"--lexicon {path}: not a readable JSON file ({error})") from None
-    if not isinstance(data, dict):
-        raise InvalidInput(f"--lexicon {path}: an object from words to tags or types is needed")
-    return words | Lexicon(data)
+        data = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+    except InvalidInput as error:
+        raise InvalidInput(f"--lexicon {path}: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise InvalidInput(f"--lexicon {path}: not a readable JSON file ({reason})") from None
+    if not isinstance(data, dict) or not data:
+        raise InvalidInput(f"--lexicon {path}: an object from words to tags or types is needed, with one word at least")
+    try:
+        return words | Lexicon(data)
+    except InvalidInput as error:
+        raise InvalidInput(f"--lexicon {path}: {error}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are there once: of a word given twice JSON would keep the last alone."""
+    out = dict(pairs)
+    if len(out) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for k, name in enumerate(names) if name in names[:k])
+        raise InvalidInput(f"word '{twice}' is there twice; a word with several types has a list of them")
+    return out
 
 
 def _print(out: dict[str, Any]) -> None:
@@ -144,6 +202,10 @@ def _print(out: dict[str, Any]) -> None:
         t = out["training"]
         screen.print(f"trained on {t['sentences']} sentences: accuracy {t['accuracy']:.1%}, loss {t['loss']:.3g} bits")
         if out["unseen_words"]:
-            screen.print(f"[yellow]not in training, angles at random: {', '.join(out['unseen_words'])}[/]")
-        shares = ", ".join(f"P({k}) = {p:.4f}" for k, p in enumerate(out["probabilities"]))
-        screen.print(f"label {out['label']}: {shares}")
+            screen.print(
+                f"not in training, read as a rare word of the type: {', '.join(out['unseen_words'])}", markup=False
+            )
+        shares = ", ".join(f"P({k}) = {p:.4f}" for k, p in zip(out["labels"], out["probabilities"], strict=True))
+        screen.print(
+            f"{'tie, no label' if out['label'] is None else 'label ' + str(out['label'])}: {shares} (exact, without shots)"
+        )

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from bitket.data.estimators import check_fitted
 from bitket.data.stemming import stem
 from bitket.errors import InvalidInput, MissingExtra
 
@@ -25,6 +27,9 @@ NEGATIONS = frozenset(
     ("no", "not", "nor", "never", "none", "nothing", "nobody", "nowhere", "neither", "cannot", "without", "hardly")
 )
 """Words that turn a meaning round: kept among the stop words."""
+
+LEXICON_FEATURES = ("compound", "positive", "negative", "neutral", "praise", "blame", "negations", "balance")
+"""Names of the columns of `lexicon_features`."""
 
 
 @lru_cache(maxsize=1)
@@ -65,6 +70,8 @@ class TextFeatures(TransformerMixin, BaseEstimator):
     ----------
     explained_
         Part of the variance that the components hold.
+    names_
+        Names of the features.
     """
 
     def __init__(
@@ -80,6 +87,19 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         self.vocabulary = vocabulary
         self.low = low
         self.high = high
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.string = False, True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "names_")
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Names of the features: stems or scores, or ``textfeatures0``, ``textfeatures1``, ... of components."""
+        check_fitted(self, "names_")
+        return np.asarray(self.names_, dtype=object)
 
     def fit(self, texts: Sequence[str], y: Any = None) -> TextFeatures:
         """Choose the vocabulary, components and range.
@@ -103,8 +123,10 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         texts = _checked(texts)
         if self.words not in ("tfidf", "bag", "lexicon"):
             raise InvalidInput(f"words '{self.words}': 'tfidf', 'bag' and 'lexicon' are known")
-        if self.vocabulary < 1 or (self.n_components is not None and self.n_components < 1):
-            raise InvalidInput("text features: vocabulary and components must be positive")
+        for name, number in (("vocabulary", self.vocabulary), ("n_components", self.n_components)):
+            whole = isinstance(number, Integral) and not isinstance(number, bool) and number >= 1
+            if not whole and (name, number) != ("n_components", None):
+                raise InvalidInput(f"text features: {name} {number!r} must be positive, a whole number")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise InvalidInput(
                 f"angles from {self.low} to {self.high}: finite numbers, the lower one first, are needed"
@@ -122,7 +144,9 @@ class TextFeatures(TransformerMixin, BaseEstimator):
                 counted = self.vectorizer_.fit_transform(texts)
             except ValueError:
                 raise InvalidInput("text features: no text has a word that is not a stop word") from None
+        names = LEXICON_FEATURES if self.vectorizer_ is None else self.vectorizer_.get_feature_names_out().tolist()
         if self.n_components is None:
+            self.names_ = names
             return _dense(counted)
         most = min(counted.shape)
         if self.n_components > most - (self.vectorizer_ is not None):
@@ -136,13 +160,12 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         projected = self.components_.fit(counted).transform(counted)
         self.explained_ = float(self.components_.explained_variance_ratio_.sum())
         self.scaler_ = MinMaxScaler((self.low, self.high), clip=True)
+        self.names_ = tuple(f"textfeatures{k}" for k in range(self.n_components))
         return np.asarray(self.scaler_.fit_transform(projected))
 
     def transform(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Features ``[N, n_components]`` of texts, by what was fitted."""
-        from sklearn.utils.validation import check_is_fitted
-
-        check_is_fitted(self, "vectorizer_")
+        check_fitted(self, "names_")
         texts = _checked(texts)
         if self.vectorizer_ is None:
             counted = self.weigher_.transform(lexicon_features(texts))
@@ -158,9 +181,14 @@ def _dense(counted: Any) -> NDArray[np.float64]:
 
 
 def _checked(texts: Iterable[Any]) -> list[str]:
-    if isinstance(texts, str):
+    if isinstance(texts, str | bytes):
         raise InvalidInput("texts: a list of texts is needed, not one text")
-    listed = list(texts)
+    if getattr(texts, "ndim", 1) > 1 or isinstance(texts, Mapping | Set):  # a frame's list is that of its columns
+        raise InvalidInput(f"texts: a list of texts is needed, not {type(texts).__name__}")
+    try:
+        listed = list(texts)
+    except TypeError:
+        raise InvalidInput(f"texts: a list of texts is needed, not {type(texts).__name__}") from None
     if not listed:
         raise InvalidInput("texts: there are none")
     for k, text in enumerate(listed):

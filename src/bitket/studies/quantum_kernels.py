@@ -216,7 +216,7 @@ def _variational(config: Config, run: Run, depth: int, s: int) -> float:
         SPSA(config.iterations),
         shots=config.training_shots,
         predict_shots=config.test_shots,
-        seed=seed,
+        random_state=seed,
     ).fit(x, y)
     return float(np.mean([model.score(*test) for test in tests]))
 
@@ -228,9 +228,9 @@ def _kernel_set(config: Config, run: Run, s: int) -> dict[str, float]:
     from bitket.quantum.learning.kernels import QuantumKernel, QuantumSVC, product_kernel
 
     data, x, y, tests = _data(config, run, "kernel", s, config.test_sets)
-    exact = QuantumSVC(QuantumKernel(data.feature_map)).fit(x, y)
+    exact = QuantumSVC(QuantumKernel(data.feature_map), C=1e6).fit(x, y)
     sampled = QuantumSVC(
-        QuantumKernel(data.feature_map, shots=config.kernel_shots, generator=run.generator(f"kernel shots {s}"))
+        QuantumKernel(data.feature_map, shots=config.kernel_shots, generator=run.generator(f"kernel shots {s}")), C=1e6
     ).fit(x, y)
     product = SVC(kernel=product_kernel, C=100).fit(x, y)  # it does not separate: a hard margin has no solution
     return {
@@ -285,7 +285,7 @@ def _picture(config: Config, run: Run) -> dict[str, Any]:
 
     data, x, y, _ = _data(config, run, "kernel", 0, 0)
     kernel = QuantumKernel(data.feature_map)
-    model = QuantumSVC(kernel).fit(x, y)
+    model = QuantumSVC(kernel, C=1e6).fit(x, y)
     side = np.linspace(0, 2 * np.pi, 60)
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2) if config.qubits == 2 else x[:0]
     return {

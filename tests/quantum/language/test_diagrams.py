@@ -118,6 +118,7 @@ def test_connected_diagrams_that_differ_by_interchange_have_one_normal_form():
         (lambda n: Swap(n @ n, n), "two simple types"),
         (lambda n: Spider(n, Ty("s")), "one basic type"),
         (lambda n: Ty("n l"), "basic type"),
+        (lambda n: Ty.parse(3), "type 3: a text"),
         (lambda n: Ty.parse("n.x"), "'n.x' is not a simple type"),
         (lambda n: Box("f", n, n).draw("ascii"), "'text', 'svg' or 'figure'"),
         (lambda n: TensorFunctor({"s": 2}, {})(Box("f", n, n)), "it has no dimension"),

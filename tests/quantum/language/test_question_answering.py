@@ -52,5 +52,15 @@ def test_other_questions_are_refused(trained):
             trained.answer(question)
     with pytest.raises(ValueError, match="call fit"):
         QuestionAnswering(NAMES, ["dies"]).answer("who dies")
+    with pytest.raises(ValueError, match="word 'Romeo' is there twice"):
+        QuestionAnswering(NAMES, ["Romeo"])
+    for facts, message in (
+        ({"Romeo dies": "yes"}, "'Romeo dies' is 'yes'; true or false"),
+        ({"Romeo dies": True}, "one class of labels"),
+        ({}, "0 diagrams"),
+        ({"Romeo lives": True, "Romeo dies": False}, "word 'lives'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            QuestionAnswering(NAMES, ["dies"]).fit(facts)
     with pytest.raises(ValueError, match="a name and a verb"):
         QuestionAnswering([], ["dies"])

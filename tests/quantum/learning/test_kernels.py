@@ -82,7 +82,7 @@ def test_ad_hoc_data_is_what_it_says_and_is_separable(seed):
     assert (np.abs(data.margins(x)) >= 0.3).all()
     assert np.array_equal(np.sign(data.margins(x)), y)
     assert (y == 1).sum() == (y == -1).sum() == 20
-    model = QuantumSVC(QuantumKernel(data.feature_map)).fit(x, y)
+    model = QuantumSVC(QuantumKernel(data.feature_map), C=1e6).fit(x, y)
     assert model.score(x, y) == 1.0
     reference = SVC(kernel="precomputed", C=1e6).fit(QuantumKernel(data.feature_map)(x), y)
     assert np.array_equal(reference.support_, model.svc_.support_)
@@ -137,10 +137,10 @@ def test_psd_alignment_and_difference():
 def test_variational_classifier_learns():
     data = AdHocData.random(2, np.random.default_rng(1))
     x, y = data.draw(20, np.random.default_rng(1))
-    model = VariationalClassifier(data.feature_map, 4, shots=None, predict_shots=None, seed=1)
-    assert model.num_parameters == 2 * 2 * 5 + 1
+    model = VariationalClassifier(data.feature_map, 4, shots=None, predict_shots=None, random_state=1)
     assert len(separator(2, 4).weights) == 20
     assert model.fit(x, y).score(x, y) >= 0.9
+    assert len(model.weights_) == 20 + 1
     assert np.allclose(model.predict_proba(x).sum(axis=1), 1)
 
 
@@ -152,8 +152,10 @@ K = QuantumKernel(iqp_feature_map(2))
     [
         (lambda: K([[1.0, np.nan]]), "row 0, column 1"),
         (lambda: K([[1.0, 2.0, 3.0]]), r"\[samples, 2\] is needed"),
-        (lambda: QuantumSVC(K).fit([[1, 2], [2, 3]], [1, 1]), "two classes"),
-        (lambda: VariationalClassifier(iqp_feature_map(2)).fit([[1, 2], [2, 3]], [0, 1]), "-1 and 1"),
+        (lambda: QuantumSVC(K).fit([[1, 2], [2, 3]], [1, 1]), "one class of labels"),
+        (lambda: VariationalClassifier(iqp_feature_map(3)).fit([[1, 2], [2, 3]], [0, 1]), "3 inputs"),
+        (lambda: VariationalClassifier(shots=0).fit([[1, 2], [2, 3]], [0, 1]), "shots 0"),
+        (lambda: K(np.zeros((0, 2))), "one sample or more"),
         (
             lambda: AdHocData.random(2, np.random.default_rng(0), 0.9999).draw(5, np.random.default_rng(0)),
             "use a smaller gap",

@@ -6,6 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from bitket.algebra import PauliSum
@@ -170,7 +176,7 @@ def test_shots_estimate_loss_and_gradient():
 
 
 # -- the classifier ------------------------------------------------------------------------------------------------------
-@parametrize_with_checks([VQC(optimizer=AQGD(3, mode="exact"), ansatz=None)])
+@parametrize_with_checks([VQC(optimizer=AQGD(20, mode="exact")), VQC(optimizer=AQGD(20, mode="exact"), shots=200)])
 def test_keeps_scikit_learns_contract(estimator, check):
     check(estimator)
 
@@ -203,7 +209,7 @@ def test_a_plane_through_uniform_angles_is_learned():
 def test_shuffled_labels_teach_nothing():
     X, y = two_clusters(1200, 0.3, 1.0)
     shuffled = np.random.default_rng(1).permutation(y)
-    model = VQC(optimizer=AQGD(60, mode="exact")).fit(X[:200], shuffled[:200])
+    model = VQC(zz_feature_map(5), optimizer=AQGD(60, mode="exact")).fit(X[:200], shuffled[:200])
     assert abs(model.score(X[200:], shuffled[200:]) - 0.5) <= 0.08
 
 
@@ -233,7 +239,7 @@ def test_every_optimizer_lowers_the_loss_and_beats_guessing(optimizer):
 def test_predictions_follow_the_probabilities_and_the_labels():
     X, y = two_clusters(30, 0.3, 1.0)
     names = np.array(["yes", "no"])[y]
-    model = VQC(optimizer=AQGD(20, mode="exact")).fit(X, names)
+    model = VQC(zz_feature_map(5), optimizer=AQGD(20, mode="exact")).fit(X, names)
     p = model.predict_proba(X)
     assert model.classes_.tolist() == ["no", "yes"]
     assert np.allclose(p.sum(axis=1), 1)
@@ -246,7 +252,7 @@ def test_predictions_follow_the_probabilities_and_the_labels():
 def test_another_observable_decides():
     X, y = two_clusters(30, 0.3, 1.0)
     first = PauliSum.from_list([("IIIIZ", 1.0)])
-    model = VQC(optimizer=AQGD(60, mode="exact"), interpret=first).fit(X, y)
+    model = VQC(zz_feature_map(5), optimizer=AQGD(60, mode="exact"), interpret=first).fit(X, y)
     p = probabilities(model.circuit_, torch.from_numpy(model.weights_), torch.from_numpy(X)).numpy()
     assert np.allclose(model.predict_proba(X)[:, 1], p[:, 1::2].sum(axis=1), atol=1e-12)
 
@@ -267,6 +273,41 @@ def test_same_seed_same_weights_and_stopped_fits_go_on(optimizer, shots):
     assert rest.result_.nfev == whole.result_.nfev
     assert np.array_equal(rest.predict_proba(X), whole.predict_proba(X))
     json.dumps({k: v for k, v in kept[-1].items() if not isinstance(v, np.ndarray)})
+
+
+def folds(model, X, y):
+    return cross_val_score(model, X, y, cv=StratifiedKFold(5, shuffle=True, random_state=0)).mean()
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "wine", "iris"])
+def test_default_encoding_learns_where_raw_features_in_a_zz_map_do_not(name):
+    """Four standardised features (principal components where there are more), five folds; three classes by one against the rest."""
+    data = load(name)
+    steps = [StandardScaler(), *([PCA(4, svd_solver="full")] if data.X.shape[1] > 4 else [])]
+
+    def chain(model):
+        classifier = model if len(data.classes) == 2 else OneVsRestClassifier(model)
+        return make_pipeline(*steps, classifier)
+
+    found = folds(chain(VQC(optimizer=AQGD(60, mode="exact"))), data.X, data.y)
+    raw = folds(chain(VQC(zz_feature_map(4), optimizer=AQGD(60, mode="exact"))), data.X, data.y)
+    machine = folds(make_pipeline(*steps, SVC()), data.X, data.y)
+    assert raw < 0.7
+    assert found > machine - 0.1
+
+
+def test_scale_is_learned_in_the_fit_and_clips():
+    X, y = two_clusters(40, 0.3, 1.0)
+    model = VQC(optimizer=AQGD(20, mode="exact")).fit(X, y)
+    for shift, factor in ((0.0, 1000.0), (-50.0, 1e-3)):  # another unit of the features changes nothing
+        other = clone(model).fit(shift + factor * X, y)
+        assert np.allclose(other.predict_proba(shift + factor * X), model.predict_proba(X), atol=1e-9)
+    beyond = np.where(X.mean(axis=0) < X, 1e6, -1e6)
+    ends = np.where(X.mean(axis=0) < X, X.max(axis=0), X.min(axis=0))
+    assert np.allclose(model.predict_proba(beyond), model.predict_proba(ends), atol=1e-12)
+    explicit = clone(model).set_params(feature_map=angle_encoding(5), scale=(0, np.pi)).fit(X, y)
+    assert np.array_equal(explicit.weights_, model.weights_)
+    assert clone(model).set_params(feature_map=angle_encoding(5)).fit(X, y).scaler_ is None
 
 
 X, Y = two_clusters(8, 0.1, 1.0)
@@ -292,6 +333,12 @@ X, Y = two_clusters(8, 0.1, 1.0)
         (lambda: VQC(start="zeros").fit(X, Y), "'uniform', 'normal' or weights"),
         (lambda: VQC(start=np.zeros(3)).fit(X, Y), r"start of shape \(3,\); 40 weights"),
         (lambda: VQC(shots=0).fit(X, Y), "shots 0"),
+        (lambda: VQC(scale="wide").fit(X, Y), "'auto', None or two angles"),
+        (lambda: VQC(scale=(1, 0)).fit(X, Y), "the lower one first"),
+        (lambda: VQC(scale=(0, np.nan)).fit(X, Y), "finite numbers"),
+        (lambda: VQC(random_state=-1).fit(X, Y), "random_state -1: a whole number from 0"),
+        (lambda: VQC().fit(np.zeros((4, 17)), [0, 1, 0, 1]), "17 features; the default feature map takes one qubit"),
+        (lambda: VQC(interpret=parity() * 2).fit(X, Y), "eigenvalues 1 and -1"),
         (lambda: VQC(gradient="magic").fit(X, Y), "magic"),
         (lambda: VQC(optimizer=AQGD([1, 2], [0.1])), "schedules of lengths"),
         (

@@ -15,6 +15,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from bitket.errors import InvalidInput
@@ -35,6 +36,8 @@ __all__ = [
     "StronglyEntanglingAnsatz",
     "transposed",
 ]
+
+_MOST_GATES = 20_000  # of a sentence
 
 _SYMMETRIC = frozenset({"h", "x", "z", "s", "t", "p", "rx", "rz", "crx", "crz", "cz", "cx", "cp", "swap", "rzz", "rxx"})
 
@@ -58,10 +61,17 @@ class Ansatz(ABC):
     single: int = 3
 
     def __post_init__(self) -> None:
+        if not isinstance(self.qubits, Mapping):
+            raise InvalidInput(
+                f"ansatz: qubits {self.qubits!r}: a mapping from basic types to whole numbers of qubits, 0 to 30, is needed"
+            )
         named = {str(name): count for name, count in self.qubits.items()}
         object.__setattr__(self, "qubits", named)
-        if self.layers < 1 or not 1 <= self.single <= 3 or any(int(q) != q or q < 0 for q in named.values()):
-            raise InvalidInput("ansatz: layers >= 1, single 1 to 3 and whole numbers of qubits, 0 or more, are needed")
+        whole = all(
+            isinstance(v, Integral) and not isinstance(v, bool) for v in (self.layers, self.single, *named.values())
+        )
+        if not whole or self.layers < 1 or not 1 <= self.single <= 3 or any(not 0 <= q <= 30 for q in named.values()):
+            raise InvalidInput("ansatz: layers >= 1, single 1 to 3 and whole numbers of qubits, 0 to 30, are needed")
 
     def width(self, ty: Ty) -> int:
         """Qubits of a type."""
@@ -209,7 +219,7 @@ class CircuitFunctor:
         Raises
         ------
         InvalidInput
-            The domain is not the unit, there is a box without a circuit, or no qubit at all.
+            The domain is not the unit, there is a box without a circuit, or no qubit at all, or more than some 20,000 gates.
         """
         if diagram.dom:
             raise InvalidInput(f"circuit of a diagram from {diagram.dom}: the domain must be the unit")
@@ -231,7 +241,7 @@ class _Compiler:
         self.wires: list[list[int]] = []
         self.pieces: list[tuple[Circuit, list[int]]] = []
         self.postselected: list[int] = []
-        self.count, self.scale = 0, 1.0
+        self.count, self.scale, self.gates = 0, 1.0, 0
 
     def new(self, ty: Ty) -> list[list[int]]:
         out = []
@@ -265,6 +275,14 @@ class _Compiler:
     def word(self, box: Word, ins: list[list[int]]) -> list[list[int]]:
         ty, (p, q) = box.type, box.bent
         name = CircuitFunctor.weight_name(box)
+        # A layer has about two gates a qubit, or more; reckoned before any is made.
+        width = self.ansatz.width(ty)
+        self.gates += 2 * self.ansatz.layers * width if width > 1 else self.ansatz.single
+        if self.gates > _MOST_GATES:
+            raise InvalidInput(
+                f"circuit of the sentence up to word '{box.name}': {self.ansatz.layers} layers make some {self.gates} gates; "
+                f"at most {_MOST_GATES} are compiled"
+            )
         if not box.cod:  # an effect: the transposed circuit on the wires that are there
             legs = [*reversed(ins[:p]), *reversed(ins[p:])]
             qubits = [x for leg in legs for x in leg]

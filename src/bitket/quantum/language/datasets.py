@@ -129,8 +129,8 @@ def rp_dataset(seed: int = 0, *, unseen_verbs: int = 0) -> LabelledSentences:
 def read_sentences(path: str | Path) -> tuple[list[str], list[int], Lexicon]:
     """Read ``label word_TAG word_TAG ...`` a line, the published format: sentences, labels and the lexicon of their tags.
 
-    Tags are those of `bitket.quantum.language.parser.TAGS`; "that", "who", "whom", "which" without a tag are relative pronouns, other words
-    without one are left out of the lexicon. Empty lines are skipped.
+    Tags are those of `bitket.quantum.language.parser.TAGS`, after a word's last underscore; "that", "who", "whom", "which" without a tag are
+    relative pronouns, other words without one are left out of the lexicon. Empty lines are skipped.
 
     Raises
     ------
@@ -150,11 +150,13 @@ def read_sentences(path: str | Path) -> tuple[list[str], list[int], Lexicon]:
         parts = line.split()
         if not parts:
             continue
-        if len(parts) < 2 or not parts[0].isdecimal():
-            raise InvalidInput(f"{path}, line {number}: a label (a whole number) and words are needed")
+        if len(parts) < 2 or not (parts[0].isascii() and parts[0].isdecimal() and len(parts[0]) < 10):
+            raise InvalidInput(f"{path}, line {number}: a label (a whole number below 10^9) and words are needed")
         words = []
         for part in parts[1:]:
-            word, _, tag = part.partition("_")
+            word, mark, tag = part.rpartition("_") if "_" in part else (part, "", "")
+            if not word or (mark and not tag):
+                raise InvalidInput(f"{path}, line {number}: '{part}': word_TAG is needed, or a word alone")
             if not tag and word in ("that", "who", "whom", "which"):
                 tag = "REL"
             if tag and tag not in TAGS:

@@ -14,11 +14,13 @@ as bits of whole numbers: O(k³ / 64) steps for k simple types.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bitket.errors import InvalidInput
 from bitket.quantum.language.diagram import Cup, Diagram, Word
+from bitket.quantum.language.tokens import tokens
 from bitket.quantum.language.types import Simple, Ty
 
 __all__ = ["TAGS", "Lexicon", "ParseError", "PregroupParser", "S"]
@@ -40,9 +42,12 @@ TAGS: dict[str, tuple[Ty, ...]] = {
         "SREL": ["n.r·n·s.l·n"],
         "OREL": ["n.r·n·n.l.l·s.l"],
         "REL": ["n.r·n·s.l·n", "n.r·n·n.l.l·s.l"],
+        "RPRON": ["n.r·n·s.l·n", "n.r·n·n.l.l·s.l"],
     }.items()
 }
-"""Types by part of speech; V is a transitive verb, VADV an adverb of the verb, REL either relative pronoun."""
+"""Types by part of speech; V is a transitive verb, VADV an adverb of the verb, REL or RPRON either relative pronoun."""
+
+_MOST_TYPES = 5000  # simple types of a sentence: its table of contractions is quadratic in them
 
 
 class ParseError(InvalidInput):
@@ -55,18 +60,24 @@ class Lexicon(Mapping[str, tuple[Ty, ...]]):
     Parameters
     ----------
     entries
-        For each word a type, a text (a tag of `TAGS` or a type such as ``"n.r·s"``), or a list of them.
+        For each word a type, a text (a tag of `TAGS` or a type such as ``"n.r·s"``), or a list of them. Basic types that are written in
+        capitals alone must be given as `Ty`: a text in capitals is a tag.
+
+    Raises
+    ------
+    InvalidInput
+        A word is empty or has a blank in it, or what stands for it is no type; the message names the word.
     """
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
         self._types: dict[str, tuple[Ty, ...]] = {}
+        if not isinstance(entries, Mapping):
+            raise InvalidInput(f"lexicon: a mapping from words to tags or types is needed, not {_shown(entries)}")
         for word, value in entries.items():
-            parts = [value] if isinstance(value, str | Ty) else list(value)
-            types: list[Ty] = []
-            for part in parts:
-                if not isinstance(part, str | Ty):
-                    raise InvalidInput(f"lexicon, word '{word}': {part!r} is neither a type nor a tag")
-                types += [part] if isinstance(part, Ty) else TAGS.get(part) or (Ty.parse(part),)
+            if not isinstance(word, str) or len(word.split()) != 1:
+                raise InvalidInput(f"lexicon, word {word!r}: a text without blanks is needed")
+            parts = value if isinstance(value, list | tuple) else [value]
+            types = [ty for part in parts for ty in _types(word, part)]
             if not types or not all(map(len, types)):
                 raise InvalidInput(f"lexicon, word '{word}': a type that is not the unit is needed")
             self._types[word] = tuple(dict.fromkeys(types))
@@ -84,6 +95,27 @@ class Lexicon(Mapping[str, tuple[Ty, ...]]):
         return Lexicon({**self, **other})
 
 
+def _types(word: str, part: Any) -> tuple[Ty, ...]:
+    """Types that one entry of a word stands for."""
+    if isinstance(part, Ty):
+        return (part,)
+    if not isinstance(part, str):
+        raise InvalidInput(f"lexicon, word '{word}': {_shown(part)} is neither a tag nor a type")
+    if part in TAGS:
+        return TAGS[part]
+    if part.isupper():
+        raise InvalidInput(f"lexicon, word '{word}': tag {_shown(part)} is unknown; there are {', '.join(TAGS)}")
+    try:
+        return (Ty.parse(part),)
+    except InvalidInput as error:
+        raise InvalidInput(f"lexicon, word '{word}': {error}") from None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
 class PregroupParser:
     """Finds derivations of sentences.
 
@@ -96,30 +128,52 @@ class PregroupParser:
     def __init__(self, lexicon: Mapping[str, Any]) -> None:
         self.lexicon = lexicon if isinstance(lexicon, Lexicon) else Lexicon(lexicon)
 
-    def parse(self, sentence: str | Sequence[str], target: Ty = S) -> Diagram:
-        """The first derivation: words, then cups, the innermost first.
+    def words(self, sentence: str | Sequence[str]) -> list[str]:
+        """Words of a sentence, as the lexicon writes them.
 
         Raises
         ------
         ParseError
-            A word is not in the lexicon, or the sentence does not reduce to the target; the message names the word or what is left.
+            There is none.
+        """
+        words = tokens(sentence, self.lexicon) if isinstance(sentence, str) else list(sentence)
+        if not words:
+            raise ParseError("the sentence is empty")
+        return words
+
+    def parse(self, sentence: str | Sequence[str], target: Ty = S) -> Diagram:
+        """The first derivation: words, then cups, the innermost first.
+
+        A sentence in one text is cut into words by `tokens`; a list of words is taken as it is.
+
+        Raises
+        ------
+        ParseError
+            A word is not in the lexicon, the sentence does not reduce to the target (the message names the word or what is left), or it
+            has more than 5000 simple types.
         """
         return next(self.parses(sentence, target))
 
     def parses(self, sentence: str | Sequence[str], target: Ty = S) -> Iterator[Diagram]:
         """All derivations, one by one; raises as `parse` does where there is none."""
-        words = sentence.split() if isinstance(sentence, str) else list(sentence)
-        if not words:
-            raise ParseError("the sentence is empty")
+        words = self.words(sentence)
+        whole = _shown(" ".join(words))
         for k, word in enumerate(words):
             if word not in self.lexicon:
-                raise ParseError(f"word '{word}' (number {k + 1} of '{' '.join(words)}') is not in the lexicon")
+                near = difflib.get_close_matches(word, self.lexicon, 1)
+                hint = f"; did you mean '{near[0]}'?" if near else ""
+                raise ParseError(f"word '{word}' (number {k + 1} of {whole}) is not in the lexicon{hint}")
+        size = sum(len(ty) for word in words for ty in self.lexicon[word])
+        if size > _MOST_TYPES:
+            raise ParseError(
+                f"{whole}: its {len(words)} words have {size} simple types; at most {_MOST_TYPES} are parsed"
+            )
         lattice = _Lattice([self.lexicon[word] for word in words])
         ways = lattice.matchings(target)
         first = next(ways, None)
         if first is None:
             left = lattice.shortest_rest()
-            raise ParseError(f"'{' '.join(words)}' does not reduce to {target}: its type reduces to {left} at best")
+            raise ParseError(f"{whole} does not reduce to {target}: its type reduces to {left} at best")
         return self._diagrams(words, lattice, first, ways)
 
     def _diagrams(self, words: list[str], lattice: _Lattice, first: _Path, rest: Iterator[_Path]) -> Iterator[Diagram]:

@@ -55,6 +55,10 @@ class QuestionAnswering:
         if not names or not (intransitive or transitive):
             raise InvalidInput("question answering: a name and a verb are needed")
         self.names, self.intransitive, self.transitive = tuple(names), tuple(intransitive), tuple(transitive)
+        words = [*self.names, *self.intransitive, *self.transitive]
+        if len(set(words)) < len(words):
+            twice = next(w for w in words if words.count(w) > 1)
+            raise InvalidInput(f"question answering: word '{twice}' is there twice; one word has one kind")
         tags = ((self.names, "N"), (self.intransitive, "IV"), (self.transitive, "TV"))
         self._parser = PregroupParser({w: tag for words, tag in tags for w in words})
         self._functor = CircuitFunctor(ansatz or IQPAnsatz(layers=2))
@@ -69,6 +73,9 @@ class QuestionAnswering:
 
     def fit(self, facts: Mapping[str, bool]) -> QuestionAnswering:
         """Train on statements and their truth; words of the vocabulary that no statement has keep their random start."""
+        for text, truth in facts.items():
+            if truth not in (True, False):
+                raise InvalidInput(f"question answering: '{text}' is {truth!r}; true or false is needed")
         diagrams = [self._diagram(text) for text in facts]
         every = [self._diagram(text) for text in self.statements()]
         self.model.fit(diagrams, [int(truth) for truth in facts.values()], extra=every)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from bitket.quantum.language.diagram import Cup, Diagram, Spider, Word
 from bitket.quantum.language.parser import ParseError
+from bitket.quantum.language.tokens import tokens
 from bitket.quantum.language.types import Ty
 
 __all__ = ["bag_of_words", "word_sequence"]
@@ -34,7 +35,7 @@ def word_sequence(sentence: str | Sequence[str], target: Ty) -> Diagram:
 
 
 def _words(sentence: str | Sequence[str]) -> list[str]:
-    words = sentence.split() if isinstance(sentence, str) else list(sentence)
+    words = tokens(sentence) if isinstance(sentence, str) else list(sentence)
     if not words:
         raise ParseError("the sentence is empty")
     return words

@@ -73,6 +73,8 @@ class Ty:
         InvalidInput
             Something else stands in the text.
         """
+        if not isinstance(text, str):
+            raise InvalidInput(f"type {text!r}: a text such as n.r·s is needed")
         simples = []
         for part in re.split(r"[·@*\s]+", text.strip()):
             match = re.fullmatch(r"([A-Za-z_]\w*)((?:\.l)*|(?:\.r)*)", part)

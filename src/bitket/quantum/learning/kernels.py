@@ -9,15 +9,18 @@ Source: Havlíček et al. 2019, arXiv:1804.11326, section "Quantum kernel estima
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+import warnings
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 
+from bitket.data.estimators import AngleClassifier
 from bitket.errors import InvalidInput
-from bitket.quantum.circuits import Circuit, Parameter
+from bitket.quantum.circuits import Circuit, Parameter, zz_feature_map
 from bitket.quantum.noise import NoiseModel
 from bitket.quantum.simulation import statevector
 from bitket.quantum.variational.mitigation import Extrapolator
@@ -25,7 +28,6 @@ from bitket.quantum.variational.mitigation import Extrapolator
 __all__ = [
     "QuantumKernel",
     "QuantumSVC",
-    "checked_features",
     "geometric_difference",
     "kernel_target_alignment",
     "nearest_psd",
@@ -34,21 +36,20 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+_MOST_QUBITS = 16  # of the default feature map
 _BLOCK = 1 << 26  # entries of a block of the Gram matrix, or amplitudes of states, held at a time
 
 
-def checked_features(values: ArrayLike, width: int, name: str = "X") -> Array:
-    """Samples ``[t, width]`` as finite floats.
-
-    Raises
-    ------
-    InvalidInput
-        The shape does not fit, or a value is not finite (the message names its row and column).
-    """
-    x = np.asarray(values, dtype=float)
-    if x.ndim != 2 or x.shape[1] != width:
+def _samples(values: ArrayLike, width: int | None, name: str = "X") -> Array:
+    """Samples ``[t, width]`` as finite floats, for kernels that are called without a fit; any width if it is None."""
+    needed = f"[samples, {'features' if width is None else width}]"
+    try:
+        x = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{name}: numbers {needed} are needed") from None
+    if x.ndim != 2 or 0 in x.shape or x.shape[1] != (width or x.shape[1]):
         raise InvalidInput(
-            f"{name} of shape {x.shape}: [samples, {width}] is needed, one column for each input of the feature map"
+            f"{name} of shape {x.shape}: {needed} is needed, one sample or more and one column for each input of the feature map"
         )
     bad = np.argwhere(~np.isfinite(x))
     if len(bad):
@@ -58,13 +59,24 @@ def checked_features(values: ArrayLike, width: int, name: str = "X") -> Array:
     return x
 
 
-class QuantumKernel:
+@lru_cache(maxsize=8)
+def _default_map(features: int) -> Circuit:
+    if features > _MOST_QUBITS:
+        raise InvalidInput(
+            f"quantum kernel: samples have {features} features, the default feature map takes one qubit each and at most {_MOST_QUBITS}; "
+            "reduce them first (bitket.data.angle_pipeline) or give a feature map"
+        )
+    return zz_feature_map(features, 2)
+
+
+class QuantumKernel(BaseEstimator):
     """A kernel between samples, from a feature map; callable as scikit-learn wants it: ``SVC(kernel=QuantumKernel(...))``.
 
     Parameters
     ----------
     feature_map
-        A circuit whose inputs are the features; without weights.
+        A circuit whose inputs are the features; without weights. None: `zz_feature_map` with two repetitions, one qubit a feature, at
+        most 16. It turns by twice a feature: features between 0 and 1 suit it.
     shots
         Runs for each entry; None for exact values.
     noise
@@ -84,7 +96,7 @@ class QuantumKernel:
 
     def __init__(
         self,
-        feature_map: Circuit,
+        feature_map: Circuit | None = None,
         *,
         shots: int | None = None,
         noise: NoiseModel | None = None,
@@ -92,24 +104,25 @@ class QuantumKernel:
         factors: Sequence[float] = (1.0, 1.5),
         generator: np.random.Generator | None = None,
     ) -> None:
-        if feature_map.weights or not feature_map.inputs:
+        if feature_map is not None and (feature_map.weights or not feature_map.inputs):
             raise InvalidInput("quantum kernel: the feature map needs inputs and no weights")
         if shots is not None and (shots < 1 or generator is None):
             raise InvalidInput(f"quantum kernel with {shots} shots: a positive number and a generator are needed")
         if mitigation is not None and noise is None:
             raise InvalidInput("quantum kernel: mitigation needs a noise model")
         self.feature_map, self.shots, self.noise = feature_map, shots, noise
-        self.mitigation, self.factors, self.generator = mitigation, tuple(factors), generator
+        self.mitigation, self.factors, self.generator = mitigation, factors, generator
 
     def __call__(self, x: ArrayLike, z: ArrayLike | None = None) -> Array:
         """Kernel matrix ``[t, s]`` between samples ``[t, n]`` and ``[s, n]``; ``z`` omitted means ``z = x``.
 
         A matrix of samples with themselves is symmetric with ones on its diagonal: each pair is estimated once.
         """
-        width = len(self.feature_map.inputs)
-        x = checked_features(x, width)
+        x = self._samples(x)
         same = z is None or (np.shape(z) == x.shape and bool(np.array_equal(z, x)))
-        other = x if same or z is None else checked_features(z, width, "Z")
+        other = x if same or z is None else self._samples(z, "Z")
+        if other.shape[1] != x.shape[1]:
+            raise InvalidInput(f"X has {x.shape[1]} features and Z {other.shape[1]}: as many of both are needed")
         if self.noise is None:
             exact = self._exact(x, other)
             return self._sampled(exact, same)
@@ -123,12 +136,17 @@ class QuantumKernel:
 
     def states(self, x: ArrayLike) -> NDArray[np.complex128]:
         """Feature states ``[t, 2^n]``."""
-        samples = checked_features(x, len(self.feature_map.inputs))
-        step = max(1, _BLOCK >> (self.feature_map.num_qubits + 2))
-        parts = [
-            statevector(self.feature_map, inputs=samples[k : k + step]).numpy() for k in range(0, len(samples), step)
-        ]
+        samples = self._samples(x)
+        feature_map = self._map(samples)
+        step = max(1, _BLOCK >> (feature_map.num_qubits + 2))
+        parts = [statevector(feature_map, inputs=samples[k : k + step]).numpy() for k in range(0, len(samples), step)]
         return np.concatenate(parts)
+
+    def _samples(self, values: ArrayLike, name: str = "X") -> Array:
+        return _samples(values, None if self.feature_map is None else len(self.feature_map.inputs), name)
+
+    def _map(self, x: Array) -> Circuit:
+        return _default_map(x.shape[1]) if self.feature_map is None else self.feature_map
 
     def _exact(self, x: Array, z: Array) -> Array:
         left = self.states(x)
@@ -152,21 +170,23 @@ class QuantumKernel:
             drawn = drawn + drawn.T + np.eye(len(drawn))
         return drawn
 
-    def _pair_circuit(self) -> Circuit:
+    @staticmethod
+    def _pair_circuit(feature_map: Circuit) -> Circuit:
         """U(z) then U(x)†; its inputs are the features of z, then those of x."""
-        names = [Parameter(f"z:{p.name}", "input") for p in self.feature_map.inputs]
-        renamed = self.feature_map.bind(dict(zip(self.feature_map.inputs, names, strict=True)))
-        return renamed.compose(self.feature_map.inverse())
+        names = [Parameter(f"z:{p.name}", "input") for p in feature_map.inputs]
+        renamed = feature_map.bind(dict(zip(feature_map.inputs, names, strict=True)))
+        return renamed.compose(feature_map.inverse())
 
     def _noisy(self, x: Array, z: Array) -> Array:
         from bitket.quantum.simulation import density_matrix
 
         assert self.noise is not None
-        circuit = self._pair_circuit()
-        order = {p.name: k for k, p in enumerate(self.feature_map.inputs)}
+        feature_map = self._map(x)
+        circuit = self._pair_circuit(feature_map)
+        order = {p.name: k for k, p in enumerate(feature_map.inputs)}
         columns = [order[p.name[2:]] if p.name.startswith("z:") else len(order) + order[p.name] for p in circuit.inputs]
         both = np.concatenate([z, x], axis=1)[:, columns]
-        factors = self.factors if self.mitigation is not None else (1.0,)
+        factors = tuple(self.factors) if self.mitigation is not None else (1.0,)
         step = max(1, _BLOCK >> (2 * circuit.num_qubits + 2))
         levels = []
         for factor in factors:
@@ -234,45 +254,69 @@ def geometric_difference(classical: ArrayLike, quantum: ArrayLike, regularisatio
     return float(math.sqrt(np.linalg.eigvalsh((inner + inner.T) / 2)[-1]))
 
 
-class QuantumSVC(ClassifierMixin, BaseEstimator):
+class QuantumSVC(AngleClassifier):
     """Support vector machine on a quantum kernel, with care for kernels that noise or shots made indefinite.
 
     Parameters
     ----------
     kernel
-        From samples to kernel matrices.
+        From samples to kernel matrices; None: `QuantumKernel` with its default feature map.
     C
         Penalty; large values give the hard margin.
     indefinite
         What to do with negative eigenvalues of the training matrix: ``"clip"``, ``"shift"`` or ``"leave"`` (with a warning).
+    scale
+        Range in radians onto which the range of each feature in the training samples is mapped; later values are clipped to it. None
+        takes features as they are. ``"auto"`` is [0, 1] for the default kernel and None for a kernel that is given.
 
     Attributes
     ----------
+    classes_, n_features_in_
+        The labels, sorted, and the number of features (`feature_names_in_` holds their names in a data frame).
     smallest_eigenvalue_
         Of the training matrix, before it was mended.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 1.0], [0.2, 1.3], [3.0, 7.0], [2.8, 6.5]])
+    >>> QuantumSVC().fit(x, ["near", "near", "far", "far"]).predict([[0.1, 1.2]]).tolist()
+    ['near']
     """
 
+    _fit_gives: ClassVar[str] = "svc_"
+
     def __init__(
-        self, kernel: QuantumKernel, C: float = 1e6, indefinite: Literal["clip", "shift", "leave"] = "clip"
+        self,
+        kernel: Callable[[Any, Any], Any] | None = None,
+        C: float = 1.0,
+        indefinite: Literal["clip", "shift", "leave"] = "clip",
+        scale: Literal["auto"] | tuple[float, float] | None = "auto",
     ) -> None:
         self.kernel = kernel
         self.C = C
         self.indefinite = indefinite
+        self.scale = scale
+
+    def _auto_scale(self) -> tuple[float, float] | None:
+        return (0.0, 1.0) if self.kernel is None else None
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> QuantumSVC:
-        """Fit to samples ``[t, n]`` and labels ``[t]``."""
-        import warnings
+        """Fit to samples ``[t, n]`` and labels ``[t]`` of two kinds or more.
 
+        Raises
+        ------
+        InvalidInput
+            A setting, sample or label does not fit, or there are fewer than two labels.
+        """
         from sklearn.svm import SVC
 
-        self.X_ = checked_features(X, len(self.kernel.feature_map.inputs))
-        labels = np.asarray(y)
-        if labels.shape != (len(self.X_),) or len(np.unique(labels)) < 2:
-            raise InvalidInput(
-                f"labels of shape {labels.shape}: one for each of {len(self.X_)} samples, of at least two classes, are needed"
-            )
-        self.classes_ = np.unique(labels)
-        matrix = self.kernel(self.X_)
+        if self.indefinite not in ("clip", "shift", "leave"):
+            raise InvalidInput(f"QuantumSVC: indefinite {self.indefinite!r}; 'clip', 'shift' and 'leave' are known")
+        if not self.C > 0:
+            raise InvalidInput(f"QuantumSVC: C {self.C}; a positive number is needed")
+        x, index = self._learned_angles(X, y)
+        self._kernel = self.kernel if self.kernel is not None else QuantumKernel()
+        matrix = np.asarray(self._kernel(x, x))
         self.smallest_eigenvalue_ = float(np.linalg.eigvalsh(matrix)[0])
         if self.smallest_eigenvalue_ < -1e-10:
             if self.indefinite == "leave":
@@ -281,21 +325,18 @@ class QuantumSVC(ClassifierMixin, BaseEstimator):
                 )
             else:
                 matrix = nearest_psd(matrix, self.indefinite)
-        self.svc_ = SVC(kernel="precomputed", C=self.C).fit(matrix, labels)
+        self.X_ = x
+        self.svc_ = SVC(kernel="precomputed", C=self.C).fit(matrix, index)
         return self
 
-    def decision_function(self, X: ArrayLike) -> Any:
-        """Signed distances (see scikit-learn)."""
-        return self.svc_.decision_function(self._rows(X))
+    def decision_function(self, X: ArrayLike) -> Array:
+        """Signed distances: ``[s]`` towards the second of two classes, ``[s, classes]`` of more (one against the rest)."""
+        x = self._seen_angles(X)
+        return np.asarray(self.svc_.decision_function(self._rows(x)))
 
-    def predict(self, X: ArrayLike) -> Any:
-        """Labels of samples ``[s, n]``."""
-        return self.svc_.predict(self._rows(X))
-
-    def _rows(self, X: ArrayLike) -> Array:
+    def _rows(self, x: Array) -> Array:
         """Kernel to the support vectors; other columns are not used and not estimated."""
-        x = checked_features(X, self.X_.shape[1])
         out = np.zeros((len(x), len(self.X_)))
         support = self.svc_.support_
-        out[:, support] = self.kernel(x, self.X_[support])
+        out[:, support] = self._kernel(x, self.X_[support])
         return out

@@ -8,32 +8,51 @@ all weights that an optimiser asks for at once, such as AQGD's 2P + 1, are one c
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from bitket.algebra import PauliSum
+from bitket.data.estimators import AngleClassifier, generator_of
 from bitket.errors import InvalidInput
 from bitket.learning import AQGD, Optimiser, with_value
 from bitket.learning.minimize import Callback, State
-from bitket.quantum.circuits import Circuit, efficient_su2, zz_feature_map
+from bitket.learning.threads import one_thread
+from bitket.quantum.circuits import Circuit, angle_encoding, efficient_su2
 from bitket.quantum.simulation.expectations import GradientMethod
 from bitket.quantum.variational.classification_loss import ClassificationLoss, LossName, class_one_probabilities
 
-__all__ = ["VQC"]
+__all__ = ["VQC", "angle_map"]
 
 Array = NDArray[np.float64]
+_MOST_QUBITS = 16  # of the default feature map: 2^16 amplitudes a sample and step are minutes of training
 
 
-class VQC(ClassifierMixin, BaseEstimator):
+def angle_map(features: int) -> Circuit:
+    """The feature map of variational classifiers where none is given: `angle_encoding`, one qubit a feature.
+
+    Raises
+    ------
+    InvalidInput
+        There are more than 16 features.
+    """
+    if features > _MOST_QUBITS:
+        raise InvalidInput(
+            f"samples have {features} features; the default feature map takes one qubit each and at most {_MOST_QUBITS}: "
+            "reduce them first (bitket.data.angle_pipeline) or give a feature map"
+        )
+    return angle_encoding(features)
+
+
+class VQC(AngleClassifier):
     """A classifier of two classes, in scikit-learn's manner.
 
     Parameters
     ----------
     feature_map
-        Circuit with one input for each feature and no weights; None: `zz_feature_map` with two repetitions.
+        Circuit with one input for each feature and no weights; None: `angle_encoding`, one qubit a feature, at most 16 features.
     ansatz
         Circuit with weights and no inputs on the same qubits; None: `efficient_su2` with three repetitions, all pairs entangled.
     optimizer
@@ -43,6 +62,9 @@ class VQC(ClassifierMixin, BaseEstimator):
         ``"cross_entropy"`` or ``"squared"``, see `ClassificationLoss`.
     interpret
         ``"parity"`` of all bits (even: first class), or a Pauli sum with eigenvalues ±1 (+1: first class).
+    scale
+        Range in radians onto which the range of each feature in the training samples is mapped; later values are clipped to it. None
+        takes features as they are. ``"auto"`` is [0, π] for the default feature map and None for a circuit that is given.
     shots
         Shots for each probability, in training and prediction; None for exact ones.
     gradient
@@ -51,12 +73,14 @@ class VQC(ClassifierMixin, BaseEstimator):
     start
         Weights to begin with ``[P]``; ``"uniform"`` in [0, 2π), or ``"normal"``.
     random_state
-        Seed or generator of start, optimiser and shots.
+        Seed (the same shots at each prediction) or generator of start, optimiser and shots; None: a new seed.
 
     Attributes
     ----------
     classes_, n_features_in_
-        The two labels, sorted, and the number of features.
+        The two labels, sorted, and the number of features (`feature_names_in_` holds their names in a data frame).
+    scaler_
+        The fitted map onto ``scale``, or None.
     circuit_, weights_
         Feature map and ansatz in one, and the trained weights ``[P]``.
     result_
@@ -70,6 +94,9 @@ class VQC(ClassifierMixin, BaseEstimator):
     ['low', 'low', 'high', 'high']
     """
 
+    _binary: ClassVar[bool] = True
+    _fit_gives: ClassVar[str] = "weights_"
+
     def __init__(
         self,
         feature_map: Circuit | None = None,
@@ -77,26 +104,22 @@ class VQC(ClassifierMixin, BaseEstimator):
         optimizer: Optimiser | None = None,
         loss: LossName = "cross_entropy",
         interpret: Literal["parity"] | PauliSum = "parity",
+        scale: Literal["auto"] | tuple[float, float] | None = "auto",
         shots: int | None = None,
         gradient: GradientMethod = "auto",
         start: Literal["uniform", "normal"] | ArrayLike = "uniform",
-        random_state: int | np.random.Generator = 0,
+        random_state: int | np.random.Generator | None = 0,
     ) -> None:
         self.feature_map = feature_map
         self.ansatz = ansatz
         self.optimizer = optimizer
         self.loss = loss
         self.interpret = interpret
+        self.scale = scale
         self.shots = shots
         self.gradient = gradient
         self.start = start
         self.random_state = random_state
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.classifier_tags.poor_score = True  # with default circuits on raw features, as scikit-learn's checks give
-        return tags
 
     def fit(self, X: ArrayLike, y: ArrayLike, *, callback: Callback | None = None, state: State | None = None) -> VQC:
         """Train on samples ``[N, d]`` and labels ``[N]`` of two kinds.
@@ -113,8 +136,8 @@ class VQC(ClassifierMixin, BaseEstimator):
         InvalidInput
             A value is not finite, the numbers of samples or features do not fit, or there are not exactly two labels.
         """
-        x, labels = self._checked(X, y)
-        generator = self._generator()
+        x, labels = self._learned_angles(X, y)
+        generator = generator_of(self.random_state)
         self.circuit_ = self._circuit(x.shape[1])
         objective = ClassificationLoss(
             self.circuit_,
@@ -126,62 +149,37 @@ class VQC(ClassifierMixin, BaseEstimator):
             generator=generator,
             gradient=self.gradient,
         )
-        self.result_ = (self.optimizer or AQGD(100, mode="exact")).minimize(
-            objective,
-            self._start(generator),
-            with_value(lambda w: objective.value_and_gradient(w)),
-            callback=callback,
-            state=state,
-            generator=generator,
-        )
+        with one_thread():
+            self.result_ = (self.optimizer or AQGD(100, mode="exact")).minimize(
+                objective,
+                self._start(generator),
+                with_value(lambda w: objective.value_and_gradient(w)),
+                callback=callback,
+                state=state,
+                generator=generator,
+            )
         self.weights_ = self.result_.x
         return self
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probabilities ``[N, 2]`` of the two classes."""
-        from sklearn.utils.validation import check_is_fitted
-
-        check_is_fitted(self, "weights_")
-        x, _ = self._checked(X, fitted=True)
+        x = self._seen_angles(X)
         ones = class_one_probabilities(
-            self.circuit_, self._operator(), self.weights_[None], x, self.shots, self._generator()
+            self.circuit_, self._operator(), self.weights_[None], x, self.shots, generator_of(self.random_state)
         )[0]
         return np.column_stack([1 - ones, ones])
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The more probable label of each sample, ``[N]``."""
-        ones = self.predict_proba(X)[:, 1] > 0.5
-        return np.asarray(self.classes_[ones.astype(int)])
-
     # -- what the settings mean --------------------------------------------------------------------------------------
-    def _checked(self, X: ArrayLike, y: Any = None, *, fitted: bool = False) -> tuple[Array, NDArray[np.int64]]:
-        from sklearn.utils.multiclass import check_classification_targets, type_of_target
-        from sklearn.utils.validation import validate_data
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = self.shots is not None  # each sample has shots of its own
+        return tags
 
-        try:
-            if fitted:
-                return validate_data(self, X, dtype=np.float64, copy=True, reset=False), np.zeros(0, dtype=np.int64)
-            if y is None:
-                raise InvalidInput("VQC: fit requires y to be passed, but the target y is None")
-            x, labels = validate_data(self, X, y, dtype=np.float64, copy=True)
-            check_classification_targets(labels)
-            kind = type_of_target(labels, input_name="y")
-        except InvalidInput:
-            raise
-        except ValueError as error:
-            hint = " Reshape your data to [samples, features]." if "Reshape your data" in str(error) else ""
-            raise InvalidInput(f"VQC: {str(error).splitlines()[0]}{hint}") from None
-        if kind != "binary":
-            raise InvalidInput(
-                f"VQC: Only binary classification is supported. The type of the target is {kind}: two labels are needed"
-            )
-        self.classes_, index = np.unique(labels, return_inverse=True)
-        if len(self.classes_) != 2:
-            raise InvalidInput(f"VQC: one class of labels, {self.classes_[0]!r}; two labels are needed")
-        return x, np.asarray(index, dtype=np.int64)
+    def _auto_scale(self) -> tuple[float, float] | None:
+        return (0.0, math.pi) if self.feature_map is None else None
 
     def _circuit(self, features: int) -> Circuit:
-        feature_map = self.feature_map if self.feature_map is not None else zz_feature_map(features, 2)
+        feature_map = self.feature_map if self.feature_map is not None else angle_map(features)
         ansatz = self.ansatz if self.ansatz is not None else efficient_su2(feature_map.num_qubits, 3, "full")
         if len(feature_map.inputs) != features:
             raise InvalidInput(
@@ -197,15 +195,13 @@ class VQC(ClassifierMixin, BaseEstimator):
 
     def _operator(self) -> PauliSum:
         if isinstance(self.interpret, PauliSum):
+            width = self.circuit_.num_qubits
+            if self.interpret.num_qubits != width or len((self.interpret @ self.interpret - 1).simplify(1e-9)):
+                raise InvalidInput(f"VQC: interpret: a Pauli sum on {width} qubits with eigenvalues 1 and -1 is needed")
             return self.interpret
         if self.interpret != "parity":
             raise InvalidInput(f"VQC: interpret {self.interpret!r}; 'parity' or a Pauli sum is needed")
         return PauliSum.from_list([("Z" * self.circuit_.num_qubits, 1.0)])
-
-    def _generator(self) -> np.random.Generator:
-        if isinstance(self.random_state, np.random.Generator):
-            return self.random_state
-        return np.random.default_rng(self.random_state)
 
     def _start(self, generator: np.random.Generator) -> Array:
         size = len(self.circuit_.weights)
