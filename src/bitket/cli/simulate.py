@@ -212,7 +212,11 @@ def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any,
             )
     if not any(i.name == "measure" for i in circuit):
         circuit = circuit.copy().measure_all()
-    small, there, noise = Device(name).place(circuit.remove_barriers(), list(operators.values()))
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        small, there, noise = Device(name).place(circuit.remove_barriers(), list(operators.values()))
+    for note in notes:
+        print(f"bitket: note: {note.message}", file=sys.stderr)
     return small, dict(zip(operators, there, strict=True)), noise
 
 

@@ -25,7 +25,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -204,9 +204,10 @@ class Channel:
         return Channel.from_pauli_transfer(np.diag(np.diag(self.pauli_transfer())))
 
 
-def _probability(value: float, name: str, largest: float = 1.0) -> float:
-    if not 0 <= value <= largest:  # also refuses NaN
-        raise NoiseError(f"{name} {value}: it must be between 0 and {largest:.6g}")
+def probability(value: float, name: str, largest: float = 1.0) -> float:
+    """A number between 0 and ``largest``, or `NoiseError`."""
+    if isinstance(value, str | bytes) or not isinstance(value, SupportsFloat) or not 0 <= float(value) <= largest:
+        raise NoiseError(f"{name} {value}: it must be between 0 and {largest:.6g}")  # NaN, too
     return float(value)
 
 
@@ -215,7 +216,7 @@ def pauli_channel(probabilities: Mapping[str, float]) -> Channel:
     if not probabilities or len({len(label) for label in probabilities}) != 1:
         raise NoiseError("Pauli channel: at least one label, all of one length, is needed")
     size = len(next(iter(probabilities)))
-    wanted = {label: _probability(p, f"probability of {label}") for label, p in probabilities.items()}
+    wanted = {label: probability(p, f"probability of {label}") for label, p in probabilities.items()}
     rest = 1 - sum(p for label, p in wanted.items() if label != "I" * size)
     if rest < -1e-12 or set("".join(wanted)) - set("IXYZ"):
         raise NoiseError(
@@ -232,23 +233,38 @@ def pauli_channel(probabilities: Mapping[str, float]) -> Channel:
 
 
 def depolarizing(p: float, num_qubits: int = 1, convention: Literal["mixing", "pauli"] = "mixing") -> Channel:
-    """Depolarising channel on d = 2^k levels.
+    """Depolarising channel on all of its k qubits together, d = 2^k.
 
     Parameters
     ----------
     p
-        By convention ``"mixing"``: rho -> (1 - p) rho + p 1/d, 0 <= p <= d²/(d² - 1), as in Qiskit Aer. By ``"pauli"``: the probability
-        of an error, spread evenly over the d² - 1 Pauli products, 0 <= p <= 1. The two are related by p_mixing = p_pauli d²/(d² - 1).
+        By convention ``"mixing"``, the default everywhere: rho -> (1 - p) rho + p 1/d, 0 <= p <= d²/(d² - 1). By ``"pauli"``: the
+        probability of an error, spread evenly over the d² - 1 Pauli products, 0 <= p <= 1. p_mixing = p_pauli d²/(d² - 1).
+
+    Notes
+    -----
+    What follows a gate on two qubits, F being the entanglement fidelity, sum_k |Tr K_k|² / d²:
+
+    ==================================================  =================  ==============  =================================
+    noise                                               F                  p = 0.01        the same elsewhere
+    ==================================================  =================  ==============  =================================
+    ``NoiseModel.depolarizing(p, p)``: joint            1 - 15 p/16        0.990625        Aer ``depolarizing_error(p, 2)``
+    the same, ``convention="pauli"``                    1 - p              0.99            Cirq ``depolarize(p, 2)``
+    ``after(depolarizing(p))``: one on each qubit       (1 - 3 p/4)²       0.985056        Aer ``depolarizing_error(p, 1)``
+    ``after(depolarizing(p, 1, "pauli"))``              (1 - p)²           0.9801          Cirq ``depolarize(p)``
+    ==================================================  =================  ==============  =================================
+
+    Command line and devices: the first row. PennyLane's DepolarizingChannel and qulacs' DepolarizingNoise mean p as Cirq does.
     """
-    if num_qubits < 1 or convention not in ("mixing", "pauli"):
+    if num_qubits not in range(1, 6) or convention not in ("mixing", "pauli"):
         raise NoiseError(
-            f"depolarising channel on {num_qubits} qubits, convention {convention!r}: 'mixing' or 'pauli', at least 1"
+            f"depolarising channel on {num_qubits} qubits, convention {convention!r}: 1 to 5 qubits, 'mixing' or 'pauli'"
         )
     d2 = 4**num_qubits
     if convention == "mixing":
-        error = _probability(p, "depolarising parameter", d2 / (d2 - 1)) * (d2 - 1) / d2
+        error = probability(p, "depolarising parameter", d2 / (d2 - 1)) * (d2 - 1) / d2
     else:
-        error = _probability(p, "error probability")
+        error = probability(p, "error probability")
     basis = _pauli_basis(num_qubits).reshape(d2, 2**num_qubits, 2**num_qubits)
     share = np.full(d2, error / (d2 - 1))
     share[0] = max(0.0, 1 - error)
@@ -267,7 +283,7 @@ def phase_flip(p: float) -> Channel:
 
 def amplitude_damping(gamma: float, excited: float = 0.0) -> Channel:
     """Decay of |1> with probability ``gamma`` towards a thermal state of population ``excited`` in |1>."""
-    gamma, excited = _probability(gamma, "damping"), _probability(excited, "excited population")
+    gamma, excited = probability(gamma, "damping"), probability(excited, "excited population")
     keep = math.sqrt(1 - gamma)
     down = np.array([[[1, 0], [0, keep]], [[0, math.sqrt(gamma)], [0, 0]]], dtype=complex) * math.sqrt(1 - excited)
     up = np.array([[[keep, 0], [0, 1]], [[0, 0], [math.sqrt(gamma), 0]]], dtype=complex) * math.sqrt(excited)
@@ -276,7 +292,7 @@ def amplitude_damping(gamma: float, excited: float = 0.0) -> Channel:
 
 def phase_damping(lam: float) -> Channel:
     """Loss of coherence: off-diagonal elements shrink by sqrt(1 - lam)."""
-    lam = _probability(lam, "damping")
+    lam = probability(lam, "damping")
     return Channel(np.array([[[1, 0], [0, math.sqrt(1 - lam)]], [[0, 0], [0, math.sqrt(lam)]]], dtype=complex))
 
 
@@ -299,7 +315,7 @@ def coherent(matrix: Any) -> Channel:
 
 def reset_error(to_zero: float, to_one: float = 0.0) -> Channel:
     """Reset to |0> or |1> with the given probabilities."""
-    stay = 1 - _probability(to_zero, "reset probability") - _probability(to_one, "reset probability")
+    stay = 1 - probability(to_zero, "reset probability") - probability(to_one, "reset probability")
     if stay < 0:
         raise NoiseError(f"reset probabilities {to_zero} and {to_one}: their sum must be at most 1")
     zero = math.sqrt(to_zero) * np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=complex)
