@@ -103,7 +103,7 @@ class Device:
         chosen = tuple(range(self.num_qubits)) if qubits is None else tuple(qubits)
         if len(set(chosen)) != len(chosen) or any(q not in range(self.num_qubits) for q in chosen):
             raise NoiseError(f"device {self.name}: qubits {chosen} must differ and be 0 to {self.num_qubits - 1}")
-        gates = {(name, (q,)) for name in self._one_qubit_gates() - {"id"} for q in chosen}
+        gates: set[Place] = {(name, (q,)) for name in self._one_qubit_gates() - {"id"} for q in chosen}
         for a, b in self.coupling_map.edges:
             if a in chosen and b in chosen:
                 gates |= {place for place in self._couplings if set(place[1]) == {a, b}}

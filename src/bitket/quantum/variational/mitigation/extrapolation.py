@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+_TINY = 1e-9  # values so near the asymptote have no logarithm of meaning
 
 
 class ExtrapolationError(InvalidInput):
@@ -115,8 +116,14 @@ class Extrapolator(ABC):
     def _checked(
         self, factors: ArrayLike, values: ArrayLike, errors: ArrayLike | None
     ) -> tuple[Array, Array, Array | None]:
-        x, y = np.asarray(factors, dtype=float), np.asarray(values, dtype=float)
         name = type(self).__name__
+        try:
+            x, y = np.asarray(factors, dtype=float), np.asarray(values, dtype=float)
+            sigma = None if errors is None else np.asarray(errors, dtype=float)
+        except (TypeError, ValueError):
+            raise ExtrapolationError(
+                f"{name}: noise levels, values and standard errors must be lists of real numbers"
+            ) from None
         if x.ndim != 1 or x.shape != y.shape:
             raise ExtrapolationError(
                 f"{name}: noise levels of shape {x.shape} and values of shape {y.shape} must be equally long lists"
@@ -127,9 +134,7 @@ class Extrapolator(ABC):
             raise ExtrapolationError(f"{name}: {len(x)} noise levels, at least {self.minimum_levels} are needed")
         if len(np.unique(x)) != len(x):
             raise ExtrapolationError(f"{name}: noise levels {x.tolist()} repeat; average values of equal level first")
-        sigma = None
-        if errors is not None:
-            sigma = np.asarray(errors, dtype=float)
+        if sigma is not None:
             if sigma.shape != x.shape or not np.isfinite(sigma).all() or (sigma <= 0).any():
                 raise ExtrapolationError(f"{name}: standard errors must be {len(x)} positive numbers")
         return x, y, sigma
@@ -181,7 +186,7 @@ class PolyExponential(Extrapolator):
     """``E = a + s exp(z(lambda))`` with z a polynomial and s = ±1 the side on which the first value lies.
 
     With a known asymptote, z is fitted to log(s (E - a)) with weights sqrt(s (E - a)), or (E - a)/sigma where standard errors are
-    given. With ``asymptote=None`` all coefficients are fitted at once.
+    given. Values that shot noise carried across the asymptote count for nothing; with too few others there is no fit. With ``asymptote=None`` all coefficients are fitted at once.
     """
 
     order: int = 1
@@ -204,7 +209,13 @@ class PolyExponential(Extrapolator):
         offset = y - self.asymptote
         lead = offset[np.argmin(x)]
         sign = 1.0 if lead >= 0 else -1.0
-        magnitude = np.maximum(sign * offset, 1e-9)  # shot noise can carry a small value across the asymptote
+        magnitude = np.maximum(sign * offset, _TINY)  # shot noise can carry a small value across the asymptote
+        kept = int((sign * offset > _TINY).sum())
+        if kept < self.minimum_levels and np.abs(offset).max() > _TINY:
+            raise ExtrapolationError(
+                f"{type(self).__name__}: {kept} of {len(x)} values lie on the side of the asymptote {self.asymptote:g} where the "
+                f"first one does, at least {self.minimum_levels} are needed: no decay can be fitted"
+            )
         weight = np.sqrt(magnitude) if sigma is None else magnitude / sigma
         inner = _PolynomialFit.of(x, np.log(magnitude), self.order, None if sigma is None else 1 / weight, 1 / weight)
         return _ExponentialFit(inner, self.asymptote, sign)

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from bitket.learning.threads import one_thread
 from bitket.quantum.variational.mitigation.extrapolation import Estimate, ExtrapolationError, Extrapolator, Fit
 
 __all__ = ["Ensemble", "LearnedMitigation", "Neural", "train_ensembles"]
@@ -103,7 +104,8 @@ def train_ensembles(
     for start in range(0, len(inputs), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         xs, ys, shares = (v[part].repeat_interleave(members, dim=0).float() for v in (standard, wanted, importance))
-        layers = _trained(xs, ys, shares, hidden, steps, learning_rate, weight_decay, generator)
+        with one_thread():
+            layers = _trained(xs, ys, shares, hidden, steps, learning_rate, weight_decay, generator)
         with torch.no_grad():
             loss = ((_forward(layers, xs) - ys) ** 2).mean(-1).double().numpy()
         for k in range(len(xs) // members):
@@ -162,11 +164,7 @@ class Neural(Extrapolator):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        sizes = (*self.hidden, self.ensemble, self.steps)
-        if not self.hidden or min(sizes) < 1 or not self.learning_rate > 0 or not self.weight_decay >= 0:
-            raise ExtrapolationError(
-                "neural extrapolation: widths, ensemble, steps and learning rate must be positive, weight decay not negative"
-            )
+        _check_settings("neural extrapolation", self)
 
     def _fit(self, x: Array, y: Array, sigma: Array | None) -> Fit:
         return self._fit_many(x, y[None], None if sigma is None else sigma[None])[0]
@@ -184,6 +182,16 @@ class Neural(Extrapolator):
             weights=None if sigma is None else sigma**-2,
         )
         return [_NeuralFit(e) for e in ensembles]
+
+
+def _check_settings(name: str, settings: Neural | LearnedMitigation) -> None:
+    counts = (*settings.hidden, settings.ensemble, settings.steps)
+    whole = all(isinstance(c, int) and not isinstance(c, bool) and c >= 1 for c in counts)
+    rates = math.isfinite(settings.learning_rate) and math.isfinite(settings.weight_decay)
+    if not settings.hidden or not whole or not rates or settings.learning_rate <= 0 or settings.weight_decay < 0:
+        raise ExtrapolationError(
+            f"{name}: widths, ensemble, steps (whole numbers) and learning rate must be positive, weight decay not negative"
+        )
 
 
 def _median_and_spread(outputs: Array) -> tuple[Array, Array]:
@@ -236,6 +244,7 @@ class LearnedMitigation:
         ExtrapolationError
             Shapes do not fit, fewer than two circuits, values that are not finite.
         """
+        _check_settings("learned mitigation", self)
         x, y = np.asarray(features, dtype=float), np.asarray(ideal, dtype=float)
         if x.ndim != 2 or y.shape != x.shape[:1] or len(x) < 2:
             raise ExtrapolationError(
