@@ -15,11 +15,15 @@ def three_threads():
 
 
 def test_blocks_nest_and_restore_after_an_error():
-    with pytest.raises(KeyError), one_thread():
+    def fails():
         with one_thread():
+            with one_thread():
+                assert torch.get_num_threads() == 1
             assert torch.get_num_threads() == 1
-        assert torch.get_num_threads() == 1
-        raise KeyError
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
     assert torch.get_num_threads() == 3
 
 

@@ -75,7 +75,7 @@ def test_folds_that_cannot_reach_their_factors():
     assert found.value == pytest.approx(-1)
     assert found.factors.tolist() == [1, 3]
     with pytest.raises(
-        ExtrapolationError, match="reaches the noise factors 1, 3 instead of 1, 2, 3.*at least 3 are needed"
+        ExtrapolationError, match=r"reaches the noise factors 1, 3 instead of 1, 2, 3.*at least 3 are needed"
     ):
         zne(machine, one, factors=(1, 2, 3), extrapolator=Polynomial(2))
     for extrapolator in (Linear(), Richardson(), Exponential(), AdaptiveExponential(4), Neural(ensemble=1, steps=1)):

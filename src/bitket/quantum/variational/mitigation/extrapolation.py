@@ -134,9 +134,8 @@ class Extrapolator(ABC):
             raise ExtrapolationError(f"{name}: {len(x)} noise levels, at least {self.minimum_levels} are needed")
         if len(np.unique(x)) != len(x):
             raise ExtrapolationError(f"{name}: noise levels {x.tolist()} repeat; average values of equal level first")
-        if sigma is not None:
-            if sigma.shape != x.shape or not np.isfinite(sigma).all() or (sigma <= 0).any():
-                raise ExtrapolationError(f"{name}: standard errors must be {len(x)} positive numbers")
+        if sigma is not None and (sigma.shape != x.shape or not np.isfinite(sigma).all() or (sigma <= 0).any()):
+            raise ExtrapolationError(f"{name}: standard errors must be {len(x)} positive numbers")
         return x, y, sigma
 
     @abstractmethod
@@ -186,7 +185,8 @@ class PolyExponential(Extrapolator):
     """``E = a + s exp(z(lambda))`` with z a polynomial and s = ±1 the side on which the first value lies.
 
     With a known asymptote, z is fitted to log(s (E - a)) with weights sqrt(s (E - a)), or (E - a)/sigma where standard errors are
-    given. Values that shot noise carried across the asymptote count for nothing; with too few others there is no fit. With ``asymptote=None`` all coefficients are fitted at once.
+    given. Values that shot noise carried across the asymptote count for nothing; with too few others there is no fit. With
+    ``asymptote=None`` all coefficients are fitted at once.
     """
 
     order: int = 1
