@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
+from bitket.learning.threads import one_thread
 
 __all__ = ["DoubleDQN", "DoubleDQNSettings"]
 
@@ -154,6 +155,11 @@ class DoubleDQN:
         s = self.settings
         if self.stored < s.batch:
             return None
+        with one_thread():
+            return self._update()
+
+    def _update(self) -> float:
+        s = self.settings
         rows = self.generator.integers(min(self.stored, s.memory), size=s.batch)
         before, action, reward, after, allowed, discount = (torch.from_numpy(m[rows]) for m in self.memory.values())
         with torch.no_grad():

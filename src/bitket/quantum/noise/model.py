@@ -162,6 +162,12 @@ class NoiseModel:
         NoiseError
             Numbers of qubits of the channel, the gates and the given qubits do not go together, or a measurement is named.
         """
+        if not isinstance(channel, Channel):
+            raise NoiseError(f"noise {channel!r}: a Channel is needed, such as depolarizing(0.01)")
+        if num_qubits is not None and (
+            isinstance(num_qubits, bool) or not isinstance(num_qubits, int) or num_qubits < 1
+        ):
+            raise NoiseError(f"noise after gates on {num_qubits!r} qubits: a whole number from 1 is needed")
         where = None if qubits is None else _qubits(qubits)
         if num_qubits is None and (channel.num_qubits > 1 or where is not None):
             num_qubits = channel.num_qubits if where is None else len(where)
@@ -171,7 +177,7 @@ class NoiseModel:
             )
         if where is not None and (len(set(where)) != len(where) or len(where) != num_qubits):
             raise NoiseError(f"noise after gates on qubits {where}: {num_qubits} different qubits are needed")
-        names = None if gates is None else _known_names([gates] if isinstance(gates, str) else gates, num_qubits)
+        names = None if gates is None else _known_names(gates, num_qubits)
         return replace(self, rules=(*self.rules, Rule(channel, names, num_qubits, where)))
 
     def with_readout(self, p10: float, p01: float | None = None, qubits: Iterable[int] | None = None) -> NoiseModel:
@@ -334,15 +340,18 @@ class _ModelFile(_File):
 
 
 def _qubits(qubits: Iterable[int]) -> tuple[int, ...]:
-    given = tuple(qubits)
+    given = tuple(qubits) if isinstance(qubits, Iterable) else (None,)
     if any(isinstance(q, bool) or not isinstance(q, int | np.integer) or q < 0 for q in given):
-        raise NoiseError(f"noise on qubits {given}: whole numbers from 0 are needed")
+        raise NoiseError(f"noise on qubits {qubits!r}: a list of whole numbers from 0 is needed")
     return tuple(map(int, given))
 
 
 def _known_names(names: Iterable[str], num_qubits: int | None) -> frozenset[str]:
     """Customary names; what cannot follow is refused, what will hardly ever is warned of."""
-    found = frozenset(map(customary_name, names))
+    given = (names,) if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
+    if not all(isinstance(name, str) for name in given):
+        raise NoiseError(f"noise after gates {names!r}: their names are needed")
+    found = frozenset(map(customary_name, given))
     for name in sorted(found):
         if name in ("measure", "barrier", "gphase"):
             raise NoiseError(f"noise after '{name}': gates and 'reset' have noise, measurements by with_readout")
