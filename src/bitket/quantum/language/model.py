@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
 from bitket.learning import SPSA, Adam, Optimiser, Result, batched, with_value
+from bitket.learning.threads import one_thread
 from bitket.quantum.circuits import Circuit, Parameter
 from bitket.quantum.language.circuits import CircuitFunctor, SentenceCircuit
 from bitket.quantum.language.diagram import Diagram
@@ -260,9 +261,10 @@ class SentenceModel:
             return float(loss.detach()), weights.grad.numpy()
 
         optimiser = self.optimiser or Adam(iterations=200, learning_rate=0.02)
-        result: Result = optimiser.minimize(
-            value, self.weights_, slope, callback=callback, generator=np.random.default_rng([self.seed, 1])
-        )
+        with one_thread():
+            result: Result = optimiser.minimize(
+                value, self.weights_, slope, callback=callback, generator=np.random.default_rng([self.seed, 1])
+            )
         self.weights_, self.history_ = result.x, [float(v) for v in result.history]
         return self
 
