@@ -24,7 +24,9 @@ from bitket.runs.storage import load_tree, save_tree
 
 __all__ = ["Training", "TrainingResult"]
 
-_ONE_THREAD = 200_000  # parameters up to which one thread trains as fast as two or faster, and much faster on a busy machine
+_ONE_THREAD = (
+    200_000  # parameters up to which one thread trains as fast as two or faster, and much faster on a busy machine
+)
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 

@@ -20,6 +20,7 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -43,6 +44,7 @@ _OTHER_NAMES = {
     "toffoli": "ccx",
 }
 _OTHER_NAMES |= {"fredkin": "cswap", "mcx": "c3x", "v": "sx", "iden": "id"}
+_REMEMBERED = 10_000  # pairs of gate and qubits; tags of unitaries can be endlessly many
 _SYMMETRIC = frozenset({"cz", "cp", "cs", "csdg", "swap", "iswap", "iswapdg", "rxx", "ryy", "rzz"})
 _MANY_CONTROLS = re.compile(r"c\d+(.+)")
 
@@ -207,6 +209,20 @@ class NoiseModel:
             The modelled device does not have the gate, or not on these qubits; the model knows it only with its qubits in
             another order; or it has noise for smaller gates only.
         """
+        key = (instruction.name, instruction.qubits)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[key] = self._found(instruction)
+        return found
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, tuple[int, ...]], list[tuple[NDArray[np.complex128], tuple[int, ...]]]]:
+        """Channels found so far: they depend on name and qubits alone."""
+        return {}
+
+    def _found(self, instruction: Instruction) -> list[tuple[NDArray[np.complex128], tuple[int, ...]]]:
         name, qubits = instruction.name, instruction.qubits
         if not qubits or (instruction.gate is None and name != "reset"):
             return []
@@ -278,15 +294,14 @@ class NoiseModel:
         NoiseError
             A field is missing or wrong, or a channel does not keep the trace.
         """
+        form = "{'rules': [...], 'readout': [...]} as to_dict writes it is needed"
+        if not isinstance(data, dict):
+            raise NoiseError(f"noise model: {type(data).__name__}: {form}")
         try:
             given = _ModelFile.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise NoiseError(
-                f"noise model: {where or type(data).__name__}: {first['msg']}; "
-                "{'rules': [...], 'readout': [...]} as to_dict writes it is needed"
-            ) from None
+            raise NoiseError(f"noise model: {'.'.join(map(str, first['loc']))}: {first['msg']}; {form}") from None
         native = None if given.native is None else frozenset(map(customary_name, given.native))
         couplings = None
         if given.couplings is not None:
