@@ -109,6 +109,8 @@ def test_bad_input_is_named(tmp_path):
         density_matrix(Circuit(2).h(0), noise=model)
     with pytest.raises(NoiseError, match="does not have it there"):
         density_matrix(Circuit(3).cx(0, 2), noise=model)
+    with pytest.raises(NoiseError, match="operator on 2 qubits, the circuit has 3"):
+        device.place(Circuit(3).h(0), [PauliSum.parse("ZZ")])
     with pytest.raises(NoiseError, match="connected qubits"):
         device.compile(Circuit(9).h(0))
 

@@ -228,6 +228,9 @@ class Device:
 
     def place(self, circuit: Circuit, operators: Sequence[PauliSum]) -> tuple[Circuit, list[PauliSum], NoiseModel]:
         """The circuit compiled and cut to the qubits that it uses, operators moved along with its qubits, and the noise there."""
+        for o in operators:
+            if o.num_qubits != circuit.num_qubits:
+                raise NoiseError(f"operator on {o.num_qubits} qubits, the circuit has {circuit.num_qubits}")
         compiled, ends = self.compile(circuit)
         used = sorted({q for i in compiled for q in i.qubits} | set(ends))
         number = {q: k for k, q in enumerate(used)}

@@ -21,6 +21,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,17 @@ class Estimate:
         return self.value - deviations * self.standard_error, self.value + deviations * self.standard_error
 
 
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+
+
+def _numbers(values: ArrayLike, name: str) -> Array:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ExtrapolationError(f"{name}: lists of real numbers, equally long, are needed") from None
+
+
 class Fit(ABC):
     """A model fitted to measured values."""
 
@@ -100,12 +112,12 @@ class Extrapolator(ABC):
 
     def fit_many(self, factors: ArrayLike, values: ArrayLike, errors: ArrayLike | None = None) -> list[Fit]:
         """`fit` for many curves ``values [curves, k]`` (and ``errors``) at the same noise strengths; networks train all at once."""
-        curves = np.asarray(values, dtype=float)
+        curves = _numbers(values, type(self).__name__)
         if curves.ndim != 2 or not len(curves):
             raise ExtrapolationError(
                 f"{type(self).__name__}: values of shape {curves.shape}: [curves, noise levels] is needed"
             )
-        sigmas: list[Any] = [None] * len(curves) if errors is None else list(np.asarray(errors, dtype=float))
+        sigmas: list[Any] = [None] * len(curves) if errors is None else list(_numbers(errors, type(self).__name__))
         if len(sigmas) != len(curves):
             raise ExtrapolationError(
                 f"{type(self).__name__}: errors of {len(sigmas)} curves for values of {len(curves)}"
@@ -117,13 +129,8 @@ class Extrapolator(ABC):
         self, factors: ArrayLike, values: ArrayLike, errors: ArrayLike | None
     ) -> tuple[Array, Array, Array | None]:
         name = type(self).__name__
-        try:
-            x, y = np.asarray(factors, dtype=float), np.asarray(values, dtype=float)
-            sigma = None if errors is None else np.asarray(errors, dtype=float)
-        except (TypeError, ValueError):
-            raise ExtrapolationError(
-                f"{name}: noise levels, values and standard errors must be lists of real numbers"
-            ) from None
+        x, y = _numbers(factors, name), _numbers(values, name)
+        sigma = None if errors is None else _numbers(errors, name)
         if x.ndim != 1 or x.shape != y.shape:
             raise ExtrapolationError(
                 f"{name}: noise levels of shape {x.shape} and values of shape {y.shape} must be equally long lists"
@@ -152,8 +159,10 @@ class Polynomial(Extrapolator):
     order: int = 2
 
     def __post_init__(self) -> None:
-        if self.order < 0:
-            raise ExtrapolationError(f"polynomial order {self.order}: it must not be negative")
+        if not _is_count(self.order, 0):
+            raise ExtrapolationError(
+                f"polynomial order {self.order}: it must be a whole number and must not be negative"
+            )
 
     @property
     def minimum_levels(self) -> int:  # type: ignore[override]
@@ -193,9 +202,9 @@ class PolyExponential(Extrapolator):
     asymptote: float | None = 0.0
 
     def __post_init__(self) -> None:
-        if self.order < 1:
-            raise ExtrapolationError(f"order {self.order} of an exponential: at least 1")
-        if self.asymptote is not None and not math.isfinite(self.asymptote):
+        if not _is_count(self.order, 1):
+            raise ExtrapolationError(f"order {self.order} of an exponential: a whole number, at least 1, is needed")
+        if self.asymptote is not None and not (isinstance(self.asymptote, Real) and math.isfinite(self.asymptote)):
             raise ExtrapolationError(f"asymptote {self.asymptote}: it must be finite")
 
     @property
@@ -342,6 +351,8 @@ def bootstrap(
     Values are redrawn from normal distributions of the given standard errors and extrapolated again; the standard deviation of the
     results, and their 2.5 % and 97.5 % quantiles (diagnostics ``low``, ``high``), need no linear error propagation.
     """
+    if not _is_count(samples, 2) or errors is None:
+        raise ExtrapolationError(f"bootstrap: standard errors and at least 2 samples are needed, given {samples}")
     centre = extrapolator.fit(factors, values, errors).predict(x)
     y, sigma = np.asarray(values, dtype=float), np.asarray(errors, dtype=float)
     results: list[float] = []

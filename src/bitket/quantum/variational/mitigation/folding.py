@@ -26,6 +26,7 @@ from bitket.quantum.circuits import Circuit, Instruction
 
 __all__ = ["FoldingMethod", "fold", "reached_factor"]
 
+_MOST_GATES = 10_000_000
 FoldingMethod = Literal["global", "left", "right", "random"]
 
 
@@ -68,6 +69,10 @@ def fold(
     gates = [i for i in body if _folds(i)]
     if not gates:
         return circuit.copy()
+    if factor * len(gates) > _MOST_GATES:
+        raise InvalidInput(
+            f"folding factor {factor:g}: {len(gates)} gates would become {factor * len(gates):.3g}, at most {_MOST_GATES:,} are made"
+        )
     folds = len(gates) * (factor - 1) / 2
     # A half is rounded as customary tools do: to even for the whole circuit, down for single gates.
     whole, rest = divmod(round(folds) if method == "global" else math.ceil(folds - 0.5), len(gates))

@@ -21,7 +21,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from bitket.learning.threads import one_thread
-from bitket.quantum.variational.mitigation.extrapolation import Estimate, ExtrapolationError, Extrapolator, Fit
+from bitket.quantum.variational.mitigation.extrapolation import (
+    Estimate,
+    ExtrapolationError,
+    Extrapolator,
+    Fit,
+    _is_count,
+    _numbers,
+)
 
 __all__ = ["Ensemble", "LearnedMitigation", "Neural", "train_ensembles"]
 
@@ -185,12 +192,12 @@ class Neural(Extrapolator):
 
 
 def _check_settings(name: str, settings: Neural | LearnedMitigation) -> None:
-    counts = (*settings.hidden, settings.ensemble, settings.steps)
-    whole = all(isinstance(c, int) and not isinstance(c, bool) and c >= 1 for c in counts)
+    hidden = settings.hidden if isinstance(settings.hidden, tuple | list) else (settings.hidden, 0)
+    whole = all(_is_count(c, 1) for c in (*hidden, settings.ensemble, settings.steps)) and _is_count(settings.seed, 0)
     rates = math.isfinite(settings.learning_rate) and math.isfinite(settings.weight_decay)
-    if not settings.hidden or not whole or not rates or settings.learning_rate <= 0 or settings.weight_decay < 0:
+    if not hidden or not whole or not rates or settings.learning_rate <= 0 or settings.weight_decay < 0:
         raise ExtrapolationError(
-            f"{name}: widths, ensemble, steps (whole numbers) and learning rate must be positive, weight decay not negative"
+            f"{name}: widths, ensemble, steps (whole numbers) and learning rate must be positive, weight decay and seed not negative"
         )
 
 
@@ -245,14 +252,14 @@ class LearnedMitigation:
             Shapes do not fit, fewer than two circuits, values that are not finite.
         """
         _check_settings("learned mitigation", self)
-        x, y = np.asarray(features, dtype=float), np.asarray(ideal, dtype=float)
+        x, y = _numbers(features, "learned mitigation"), _numbers(ideal, "learned mitigation")
         if x.ndim != 2 or y.shape != x.shape[:1] or len(x) < 2:
             raise ExtrapolationError(
                 f"learned mitigation: features {x.shape} and ideal values {y.shape}: [circuits, features] and [circuits]"
             )
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
             raise ExtrapolationError("learned mitigation: features and ideal values must be finite")
-        if not 0 <= self.reference < x.shape[1]:
+        if not _is_count(self.reference, 0) or self.reference >= x.shape[1]:
             raise ExtrapolationError(f"learned mitigation: reference {self.reference} of {x.shape[1]} features")
         (self._networks,) = train_ensembles(
             x[None],
@@ -271,7 +278,7 @@ class LearnedMitigation:
         """Mitigated values and the spread of the ensemble, each ``[circuits]``."""
         if not hasattr(self, "_networks"):
             raise ExtrapolationError("learned mitigation: call fit first")
-        x = np.asarray(features, dtype=float)
+        x = _numbers(features, "learned mitigation")
         if x.ndim != 2 or x.shape[1] != self._width or not np.isfinite(x).all():
             raise ExtrapolationError(
                 f"learned mitigation: features {x.shape}: [circuits, {self._width}], finite, are needed"

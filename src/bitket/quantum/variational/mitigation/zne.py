@@ -33,6 +33,7 @@ from bitket.quantum.variational.mitigation.extrapolation import (
     Extrapolator,
     Fit,
     Richardson,
+    _is_count,
 )
 from bitket.quantum.variational.mitigation.folding import FoldingMethod, check_factor, fold, reached_factor
 
@@ -66,7 +67,7 @@ class AdaptiveExponential(Exponential):
         self, steps: int = 5, asymptote: float | None = 0.0, *, second: float = 2.0, largest: float = 6.0
     ) -> None:
         super().__init__(asymptote)
-        if steps < self.minimum_levels or not 1 < second <= largest:
+        if not _is_count(steps, self.minimum_levels) or not 1 < second <= largest < math.inf:
             raise InvalidInput(
                 f"adaptive extrapolation: at least {self.minimum_levels} steps and 1 < second <= largest are needed, "
                 f"given {steps} steps, second {second}, largest {largest}"
