@@ -196,3 +196,31 @@ def test_a_device_compiles_and_adds_its_noise(bitket, bell):
     assert value + 5 * error > 0.8
     assert value < 1
     assert sum(out["counts"].get(key, 0) for key in ("00", "11")) > 3400
+
+
+@pytest.mark.parametrize(("control", "value"), [(0, 0.929427667), (1, 0.9325838375)])
+def test_a_device_with_gates_one_way_has_their_noise_both_ways(bitket, tmp_path, control, value):
+    gate = {"name": "cx", "qubits": [0, 1], "error": 0.05, "duration": 3e-7}
+    qubits = [{"t1": 5e-5, "t2": 7e-5}] * 2
+    fields = {"name": "oneway", "num_qubits": 2, "native": ["rz", "sx", "x", "cx"], "edges": [[0, 1]]}
+    (tmp_path / "oneway.json").write_text(json.dumps(fields | {"qubits": qubits, "gates": [gate]}))
+    (tmp_path / "c.qasm").write_text(
+        f'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\nh q[{control}];\ncx q[{control}],q[{1 - control}];\n'
+    )
+    status, out, err = bitket(
+        "simulate", tmp_path / "c.qasm", "--device", tmp_path / "oneway.json", "--observable", "ZZ", "--json"
+    )
+    assert status == 0
+    assert json.loads(out)["expectation"]["ZZ"]["value"] == pytest.approx(value, abs=1e-9)
+    assert err.startswith("bitket: note: device oneway: no calibration of sx on qubit")
+    assert err.count("\n") == 1
+
+
+def test_a_noise_file_is_named_where_it_is_wrong(bitket, bell, tmp_path):
+    path = tmp_path / "noise.json"
+    for text, message in (("[1]", "noise model: list"), ('{"rules": [], "readout": 1}', "readout: ")):
+        path.write_text(text)
+        status, _, err = bitket("simulate", bell, "--noise", path)
+        assert status == 2
+        assert err.startswith(f"bitket: --noise {path}: ")
+        assert message in err

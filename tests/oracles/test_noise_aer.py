@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from bitket.quantum.circuits import Circuit
 from bitket.quantum.circuits.ansatz import ry_rz_ansatz
+from bitket.quantum.circuits.interop.qiskit import to_qiskit
 from bitket.quantum.noise import Channel, NoiseModel, amplitude_damping, depolarizing, thermal_relaxation
 from bitket.quantum.simulation import density_matrix
 
@@ -50,3 +52,23 @@ def test_thermal_relaxation_equals_aer():
     theirs = aer.noise.thermal_relaxation_error(50e3, 70e3, 300, 0.05)
     ours = thermal_relaxation(50e3, 70e3, 300, 0.05)
     assert np.allclose(quantum_info.PTM(quantum_info.SuperOp(theirs)).data.real, ours.pauli_transfer())
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_depolarising_conventions_equal_aer_and_cirq(k):
+    p = 0.13
+    assert np.allclose(
+        depolarizing(p, k).pauli_transfer(),
+        quantum_info.PTM(quantum_info.SuperOp(aer.noise.depolarizing_error(p, k))).data.real,
+    )
+    cirq = pytest.importorskip("cirq")
+    theirs = Channel(np.array(cirq.kraus(cirq.depolarize(p, k))))  # the order of qubits is nothing to it
+    assert np.allclose(depolarizing(p, k, "pauli").pauli_transfer(), theirs.pauli_transfer(), atol=1e-12)
+    # One channel on each qubit of a gate: what Aer's one-qubit error on each would be.
+    each = NoiseModel().after(depolarizing(p))
+    one = aer.noise.depolarizing_error(p, 1)
+    both = quantum_info.SuperOp(one.tensor(one))
+    c = Circuit(2).h(0).cx(0, 1)
+    rho = quantum_info.DensityMatrix.from_label("00").evolve(to_qiskit(Circuit(2).h(0)))
+    rho = rho.evolve(quantum_info.SuperOp(one), [0]).evolve(to_qiskit(Circuit(2).cx(0, 1))).evolve(both)
+    assert np.allclose(density_matrix(c, noise=each).numpy(), rho.data, atol=1e-12)

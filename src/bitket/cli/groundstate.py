@@ -141,7 +141,7 @@ def groundstate(
             status.update("running on the device")
             circuit, (operator,), noise = machine.place(state.circuit, [H])
             perfect = replace(noise, readout=())
-            done = mitigated_energy(circuit, operator, perfect, machine.calibration.native, mitigate)
+            done = mitigated_energy(circuit, operator, perfect, machine.native | {"rz", "cx"}, mitigate)
             energies[f"on {machine.name}, perfect readout"] = {"value": done.raw}
             energies[f"{mitigate} extrapolation from there"] = {"value": done.value}
         status.update("measuring")

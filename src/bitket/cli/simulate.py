@@ -198,7 +198,15 @@ def _noise_file(path: Path) -> NoiseModel:
         raise InvalidInput(
             f"--noise {path}: neither NAME:RATE, such as depolarizing:0.01, nor a readable JSON file"
         ) from None
-    return NoiseModel.from_dict(data)
+    try:
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            model = NoiseModel.from_dict(data)
+    except BitketError as error:
+        raise InvalidInput(f"--noise {path}: {error}") from None
+    for note in notes:
+        print(f"bitket: note: {note.message}", file=sys.stderr)
+    return model
 
 
 def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any, dict[str, Any], Any]:
@@ -212,7 +220,11 @@ def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any,
             )
     if not any(i.name == "measure" for i in circuit):
         circuit = circuit.copy().measure_all()
-    small, there, noise = Device(name).place(circuit.remove_barriers(), list(operators.values()))
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        small, there, noise = Device(name).place(circuit.remove_barriers(), list(operators.values()))
+    for note in notes:
+        print(f"bitket: note: {note.message}", file=sys.stderr)
     return small, dict(zip(operators, there, strict=True)), noise
 
 

@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
+from bitket.learning.threads import one_thread
 
 __all__ = ["DoubleDQN", "DoubleDQNSettings"]
 
@@ -170,6 +171,11 @@ class DoubleDQN:
         s = self.settings
         if self.stored < s.batch:
             return None
+        with one_thread():
+            return self._update()
+
+    def _update(self) -> float:
+        s = self.settings
         rows = self.generator.integers(min(self.stored, s.memory), size=s.batch)
         drawn = {name: m[rows] for name, m in self.memory.items()}
         before, after = (self._batch(drawn.pop(name)) for name in _OBSERVED)

@@ -9,6 +9,7 @@ with the weights of one that was not. Cosine decay (Loshchilov and Hutter 2017, 
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,10 +19,14 @@ from typing import Any, Literal
 import torch
 
 from bitket.errors import InvalidInput
+from bitket.learning.threads import one_thread
 from bitket.runs.storage import load_tree, save_tree
 
 __all__ = ["Training", "TrainingResult"]
 
+_ONE_THREAD = (
+    200_000  # parameters up to which one thread trains as fast as two or faster, and much faster on a busy machine
+)
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -127,13 +132,15 @@ class Training:
             raise InvalidInput("training in batches draws their order: a generator is needed")
         size = min(self.batch_size or n, n)
         steps = -(-n // size)
+        small = sum(p.numel() for p in module.parameters()) <= _ONE_THREAD
         optimiser = self._optimiser(module)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._factor(self.epochs * steps))
         result = TrainingResult()
         if checkpoint is not None and checkpoint.exists():
             _restore(load_tree(checkpoint), checkpoint, module, optimiser, schedule, generator, result)
         while result.epochs < self.epochs and result.stop_reason != "stopped by the callback":
-            value = self._epoch(module, loss, inputs, targets, size, optimiser, schedule, generator, result.epochs)
+            with one_thread() if small else contextlib.nullcontext():
+                value = self._epoch(module, loss, inputs, targets, size, optimiser, schedule, generator, result.epochs)
             result.epochs += 1
             result.history.append(value)
             stop = callback is not None and bool(callback(result.epochs, value))

@@ -10,6 +10,7 @@ from bitket.quantum.noise import (
     Channel,
     NoiseError,
     NoiseModel,
+    NoiseWarning,
     amplitude_damping,
     bit_flip,
     coherent,
@@ -94,6 +95,11 @@ def test_model_round_trip_and_matching():
     assert np.allclose(plain.numpy(), direct.numpy())
 
 
+MIXED = NoiseModel.depolarizing(0.1).after(bit_flip(0.1))
+ONE_WAY = NoiseModel().after(depolarizing(0.1, 2), "cx", qubits=[0, 1])
+KRAUS = {"kraus": [[[[1, 0], [0, 0]], [[0, 0], [1, 0]]]]}
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -110,9 +116,110 @@ def test_model_round_trip_and_matching():
         (lambda: Channel.from_choi(np.diag([1, 0, 0, -1.0])), "not completely positive"),
         (lambda: NoiseModel.depolarizing(0.1).with_readout(1.1), "between 0 and 1"),
         (lambda: density_matrix(Circuit(3).ccx(0, 1, 2), noise=NoiseModel.depolarizing(0.1)), "acts on 3 qubits"),
+        (lambda: density_matrix(Circuit(3).ccx(0, 1, 2), noise=MIXED), "acts on 3 qubits"),
+        (lambda: NoiseModel.depolarizing("0.1"), "depolarising parameter 0.1: it must be"),
+        (lambda: depolarizing(0.1, 9), "1 to 5 qubits"),
+        (lambda: NoiseModel().with_readout(0.1, 0.1, [-1]), "whole numbers from 0"),
+        (lambda: NoiseModel().after(bit_flip(0.1), ["measure"]), "measurements by with_readout"),
+        (lambda: NoiseModel().after(depolarizing(0.1, 2), ["h"]), "it acts on 1 qubits, the rule is for gates on 2"),
+        (
+            lambda: NoiseModel().after(bit_flip(0.1), "cx", qubits=[0]),
+            "it acts on 2 qubits, the rule is for gates on 1",
+        ),
+        (lambda: NoiseModel().after(depolarizing(0.1, 2), qubits=[1]), "2 qubits after gates on 1"),
+        (lambda: NoiseModel().after(depolarizing(0.1, 2), qubits=[1, 1]), "2 different qubits"),
+        (lambda: density_matrix(Circuit(2).cx(1, 0), noise=ONE_WAY), r"knows it on \(0, 1\) only: turn it round"),
         (lambda: NoiseModel.from_dict({"rules": [{}]}), "is needed"),
+        (lambda: Channel.from_choi(np.full((4, 4), np.nan)), "finite"),
+        (lambda: Channel.from_superoperator(np.full((4, 4), np.inf)), "finite"),
+        (lambda: Channel.from_pauli_transfer("a"), "a matrix of numbers"),
+        (lambda: Channel.from_pauli_transfer(np.diag([1, 1j, 1, 1])), "must be real"),
+        (lambda: Channel.from_pauli_transfer(np.diag([0.9, 0.5, 0.5, 0.5])), "not trace preserving"),
+        (lambda: Channel.from_pauli_transfer(np.diag([1.0, 1, 1, -1])), "not completely positive"),
+        (lambda: coherent("x"), "a matrix of numbers"),
+        (lambda: pauli_channel([1]), "labels with their probabilities"),
+        (lambda: pauli_channel({"X" * 12: 0.1}), "at most 5 letters"),
+        (lambda: thermal_relaxation("a", 1, 1), "T1 'a' is not a number"),
+        (lambda: thermal_relaxation(float("nan"), 1, 1), "T1 > 0"),
+        (lambda: NoiseModel.depolarizing(0.1).scaled("2"), "finite and not negative"),
+        (lambda: bit_flip(0.7).power(0.5), "no real power"),
+        (lambda: NoiseModel().after(0.1), "a Channel is needed"),
+        (lambda: NoiseModel().after(bit_flip(0.1), 3), "their names are needed"),
+        (lambda: NoiseModel().after(bit_flip(0.1), num_qubits=0), "a whole number from 1"),
+        (lambda: NoiseModel().after(bit_flip(0.1), qubits=3), "a list of whole numbers"),
+        (lambda: NoiseModel().with_readout(0.1, 0.1, 3), "a list of whole numbers"),
+        (lambda: NoiseModel().with_readout("a"), "readout error a: it must be between 0 and 1"),
+        (lambda: NoiseModel.from_dict([]), "list: "),
+        (lambda: NoiseModel.from_dict({}), "rules: Field required"),
+        (lambda: NoiseModel.from_dict({"rules": [], "colour": 1}), "colour"),
+        (lambda: NoiseModel.from_dict({"rules": [], "native": "cx"}), "native"),
+        (lambda: NoiseModel.from_dict({"rules": [KRAUS | {"gates": "cx"}]}), "rules.0.gates"),
+        (lambda: NoiseModel.from_dict({"rules": [KRAUS | {"gates": [1]}]}), "rules.0.gates.0"),
+        (lambda: NoiseModel.from_dict({"rules": [KRAUS | {"num_qubits": "1"}]}), "rules.0.num_qubits"),
+        (lambda: NoiseModel.from_dict({"rules": [KRAUS | {"num_qubits": 0}]}), "rules.0.num_qubits"),
+        (lambda: NoiseModel.from_dict({"rules": [KRAUS | {"qubits": [True]}]}), "rules.0.qubits.0"),
+        (lambda: NoiseModel.from_dict({"rules": [KRAUS | {"qubits": [0, 1]}, {"kraus": 1}]}), "rules.1.kraus"),
+        (lambda: NoiseModel.from_dict({"rules": [{"kraus": [[[1.0, 0.0], [0.0, 1.0]]]}]}), "rules.0.kraus"),
+        (lambda: NoiseModel.from_dict({"rules": [{"kraus": []}]}), "rules.0"),
+        (lambda: NoiseModel.from_dict({"rules": [{"kraus": [[[[1, 0]], [[0, 0], [1, 0]]]]}]}), "rules.0.kraus"),
+        (lambda: NoiseModel.from_dict({"rules": [], "readout": [{"matrix": [[1, 0], [0.5, 1]]}]}), "columns of sum 1"),
+        (lambda: NoiseModel.from_dict({"rules": [], "readout": [{"matrix": [[float("nan"), 0], [0, 1]]}]}), "sum 1"),
+        (lambda: NoiseModel.from_dict({"rules": [], "readout": [{"matrix": [[2, 0], [-1, 1]]}]}), "between 0 and 1"),
+        (lambda: NoiseModel.from_dict({"rules": [], "readout": [{"qubit": "0", "matrix": [[1, 0], [0, 1]]}]}), "qubit"),
     ],
 )
 def test_bad_input_is_named(call, message):
-    with pytest.raises(NoiseError, match=message):
+    with pytest.raises(NoiseError, match=message) as caught:
         call()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "instruction"),
+    [
+        ("CX", Circuit(2).cx(0, 1)),
+        ("cnot", Circuit(2).cx(0, 1)),
+        ("Toffoli", Circuit(3).ccx(0, 1, 2)),
+        ("u3", Circuit(1).u(0.1, 0.2, 0.3, 0)),
+        ("mcx", Circuit(4).mcx([0, 1, 2], 3)),
+        ("c3x", Circuit(4).mcx([0, 1, 2], 3)),
+        ("cx", Circuit(2).append(gate("x").control(1, 0), [0, 1])),
+        ("reset", Circuit(1).reset(0)),
+        ("unitary", Circuit(1).unitary(np.eye(2), [0])),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_noise_finds_its_gate_by_any_customary_name(spelling, instruction):
+    (i,) = instruction
+    model = NoiseModel().after(bit_flip(0.1), spelling)
+    assert [q for _, q in model.channels(i)] == [(q,) for q in i.qubits]
+
+
+def test_a_name_that_no_gate_has_is_warned_of():
+    with pytest.warns(NoiseWarning, match="noise after 'cxx': no gate is called so \\(did you mean 'cx'"):
+        NoiseModel().after(bit_flip(0.1), "cxx")
+
+
+def test_gates_without_a_direction_have_noise_both_ways():
+    channel = amplitude_damping(0.4).tensor(bit_flip(0.1))  # the bit flip is on the rule's first qubit
+    model = NoiseModel().after(channel, "cz", qubits=[1, 0])
+    (straight,), (round_,) = (model.channels(c.instructions[0]) for c in (Circuit(2).cz(1, 0), Circuit(2).cz(0, 1)))
+    assert straight[1] == round_[1] == (1, 0)
+    both = model.after(bit_flip(0.2), "cz", qubits=[0, 1])  # each order has its own: they do not add up
+    assert [len(both.channels(c.instructions[0])) for c in (Circuit(2).cz(1, 0), Circuit(2).cz(0, 1))] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("model", "fidelity"),
+    [
+        (NoiseModel.depolarizing(0.01), 0.990625),
+        (NoiseModel.depolarizing(0.01, convention="pauli"), 0.99),
+        (NoiseModel().after(depolarizing(0.01)), 0.9925**2),
+        (NoiseModel().after(depolarizing(0.01, 1, "pauli")), 0.99**2),
+    ],
+)
+def test_the_table_of_depolarising_conventions(model, fidelity):
+    """Entanglement fidelity of the noise after one cx."""
+    kraus = [k for k, _ in model.channels(Circuit(2).cx(0, 1).instructions[0])]
+    whole = kraus[0] if kraus[0].shape[-1] == 4 else np.array([np.kron(a, b) for a in kraus[0] for b in kraus[1]])
+    assert np.sum(np.abs(np.trace(whole, axis1=1, axis2=2)) ** 2) / 16 == pytest.approx(fidelity, abs=1e-12)

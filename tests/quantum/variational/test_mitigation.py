@@ -23,6 +23,7 @@ from bitket.quantum.variational.mitigation import (
     Richardson,
     bootstrap,
     fold,
+    reached_factor,
     zne,
 )
 from bitket.quantum.variational.vqe import VQE
@@ -41,6 +42,54 @@ def test_folding_keeps_the_unitary_and_reaches_the_factor(method, factor):
     gates, before = (sum(i.gate is not None for i in x) for x in (folded, c))
     assert np.abs(folded.matrix() - c.matrix()).max() < 1e-12
     assert abs(gates - factor * before) <= 1
+
+
+@pytest.mark.parametrize("method", ["global", "left", "right", "random"])
+def test_reached_factors_are_the_noise_factors(method):
+    # <Z> after g gates without effect, each with depolarising noise, is (1 - p)^g: exact only with the counts that were reached.
+    for gates, wanted, reached in ((1, (1, 3, 5), (1, 3, 5)), (2, (1, 1.9, 3), (1, 2, 3)), (3, (1, 2.2, 4), None)):
+        c = Circuit(1).global_phase(0.3)
+        for _ in range(gates):
+            c.id(0)
+        c.global_phase(0.1)
+        machine = NoisyExecutor(PauliSum.parse("Z"), NoiseModel.depolarizing(0.02))
+        result = zne(
+            machine, c, factors=wanted, extrapolator=Exponential(), scaling=method, generator=np.random.default_rng(0)
+        )
+        assert result.value == pytest.approx(1, abs=1e-12)
+        if reached:
+            assert result.factors == pytest.approx(reached)
+        for factor in wanted:
+            folded = fold(c, factor, method, generator=np.random.default_rng(0))
+            assert reached_factor(c, folded) == folded.count_ops()["id"] / gates
+            assert folded.count_ops()["gphase"] == 2
+
+
+def test_folds_that_cannot_reach_their_factors():
+    machine = NoisyExecutor(PauliSum.parse("Z"), NoiseModel.depolarizing(0.1))
+    one, none = Circuit(1, 1).x(0).measure(0, 0), Circuit(1)
+    with pytest.warns(
+        UserWarning, match="reaches the noise factors 1, 3 instead of 1, 2, 3, as the circuit has few gates"
+    ):
+        found = zne(machine, one, factors=(1, 2, 3), extrapolator=Exponential())
+    assert found.value == pytest.approx(-1)
+    assert found.factors.tolist() == [1, 3]
+    with pytest.raises(
+        ExtrapolationError, match=r"reaches the noise factors 1, 3 instead of 1, 2, 3.*at least 3 are needed"
+    ):
+        zne(machine, one, factors=(1, 2, 3), extrapolator=Polynomial(2))
+    for extrapolator in (Linear(), Richardson(), Exponential(), AdaptiveExponential(4), Neural(ensemble=1, steps=1)):
+        with pytest.raises(ExtrapolationError, match="at least 2 are needed"):
+            zne(machine, none, factors=(1, 2, 3), extrapolator=extrapolator)
+    assert zne(machine, one, extrapolator=Exponential(), scaling="channel").value == pytest.approx(-1)
+
+
+def test_values_at_the_asymptote_stay_there():
+    for values in ([0, 0, 0], [1e-12, -1e-12, 0]):
+        assert Exponential().fit([1, 2, 3], values).predict(0.0).value == pytest.approx(0, abs=1e-8)
+    # One of three values on the wrong side of the asymptote is shot noise, and counts for nothing.
+    crossed = Exponential().fit([1, 2, 3], [0.5, 0.25, -0.01]).predict(0.0).value
+    assert crossed == pytest.approx(1, abs=0.01)
 
 
 @given(st.integers(2, 6), st.integers(0, 2**31))
@@ -138,7 +187,36 @@ def test_learned_mitigation_generalises():
         (lambda: PolyExponential(0), "at least 1"),
         (lambda: fold(Circuit(1).h(0), 0.5), "at least 1"),
         (lambda: fold(Circuit(1).h(0), 2, "sideways"), "are known"),
-        (lambda: fold(Circuit(1).h(0), 2, "random"), "generator"),
+        (lambda: fold(Circuit(2).h(0).h(1), 2, "random"), "generator"),
+        (lambda: fold(Circuit(1), 2, "sideways"), "are known"),
+        (lambda: fold(Circuit(1).h(0), "2"), "at least 1"),
+        (lambda: fold(Circuit(1).h(0), float("nan")), "at least 1"),
+        (lambda: zne(lambda _: 1.0, Circuit(1).h(0), factors=(1, "2")), "noise factor 2"),
+        (lambda: zne(lambda _: 1.0, Circuit(1).h(0), factors=()), "0 noise levels"),
+        (lambda: zne(lambda _: 1.0, Circuit(1).h(0), scaling="louder"), "'channel', 'global'"),
+        (lambda: zne(lambda _: "one", Circuit(1).h(0)), "the machine returned 'one' at noise factor 1"),
+        (lambda: zne(lambda _: (1, 2, 3), Circuit(1).h(0)), "the machine returned"),
+        (lambda: zne(lambda _: (1.0, -0.1), Circuit(1).h(0)), "standard error measured at noise factor 1 is -0.1"),
+        (lambda: Linear().fit(["a", "b"], [1, 2]), "lists of real numbers"),
+        (lambda: Exponential().fit([1, 2], [0.5, -0.01]), "1 of 2 values lie on the side of the asymptote 0"),
+        (lambda: LearnedMitigation(0, hidden=()).fit([[1], [2]], [1, 2]), "must be positive"),
+        (lambda: Neural(steps=2.5), "whole numbers"),
+        (lambda: Neural(hidden=8), "must be positive"),
+        (lambda: Neural(seed="a"), "seed not negative"),
+        (lambda: Polynomial(1.5), "whole number"),
+        (lambda: PolyExponential("2"), "at least 1"),
+        (lambda: Exponential("a"), "asymptote a"),
+        (lambda: AdaptiveExponential(2.5), "adaptive"),
+        (lambda: Linear().fit_many([1, 2], [[1, 2], [1]]), "equally long"),
+        (lambda: bootstrap(Linear(), [1, 2], [1, 2], None, np.random.default_rng(0)), "standard errors and at least 2"),
+        (
+            lambda: bootstrap(Linear(), [1, 2], [1, 2], [1, 1], np.random.default_rng(0), samples=1),
+            "at least 2 samples",
+        ),
+        (lambda: LearnedMitigation("a").fit([[1], [2]], [1, 2]), "reference a of 1 features"),
+        (lambda: LearnedMitigation(0).fit([["a"], ["b"]], [1, 2]), "real numbers"),
+        (lambda: fold(Circuit(1).h(0), 1e12), "at most 10,000,000"),
+        (lambda: Neural(learning_rate=float("nan")), "must be positive"),
         (lambda: fold(Circuit(1, 1).measure(0, 0).h(0), 2), "only gates can be folded"),
         (lambda: zne(lambda _: 1.0, Circuit(1).rx(Parameter("a"), 0)), "has no value"),
         (lambda: zne(lambda _: float("inf"), Circuit(1).h(0)), "must be finite"),

@@ -14,13 +14,14 @@ from bitket.quantum.noise.channels import (
     thermal_relaxation,
 )
 from bitket.quantum.noise.devices import Device, device_names
-from bitket.quantum.noise.model import NoiseModel, Rule
+from bitket.quantum.noise.model import NoiseModel, NoiseWarning, Rule
 
 __all__ = [
     "Channel",
     "Device",
     "NoiseError",
     "NoiseModel",
+    "NoiseWarning",
     "Rule",
     "amplitude_damping",
     "bit_flip",

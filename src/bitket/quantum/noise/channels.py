@@ -25,7 +25,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from numbers import Real
+from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 Matrix = NDArray[np.complex128]
+_MOST_QUBITS = 5  # of a channel: 4^k operators of 4^k entries are 16 MiB here, 256 MiB at the next
 _PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]], dtype=complex)
 
 
@@ -128,7 +130,7 @@ class Channel:
         NoiseError
             The matrix is not Hermitian, has an eigenvalue below -1e-8 (the map is not completely positive), or the trace is not kept.
         """
-        c = np.asarray(choi, dtype=complex)
+        c = _entries(choi, "Choi matrix")
         d = round(math.sqrt(len(c))) if c.ndim == 2 else 0
         if c.shape != (d * d, d * d) or np.abs(c - c.conj().T).max() > 1e-8:
             raise NoiseError(f"Choi matrix of shape {c.shape}: a Hermitian matrix of size 4^k is needed")
@@ -142,7 +144,7 @@ class Channel:
     @classmethod
     def from_superoperator(cls, superoperator: ArrayLike) -> Channel:
         """From a superoperator on row-major vectors."""
-        s = np.asarray(superoperator, dtype=complex)
+        s = _entries(superoperator, "superoperator")
         d = round(math.sqrt(len(s))) if s.ndim == 2 else 0
         if s.shape != (d * d, d * d):
             raise NoiseError(f"superoperator of shape {s.shape}: a matrix of size 4^k is needed")
@@ -151,12 +153,14 @@ class Channel:
     @classmethod
     def from_pauli_transfer(cls, matrix: ArrayLike) -> Channel:
         """From a Pauli-transfer matrix."""
-        r = np.asarray(matrix, dtype=float)
+        r = _entries(matrix, "Pauli-transfer matrix")
+        if np.iscomplexobj(matrix) and np.abs(r.imag).max(initial=0) > 1e-8:
+            raise NoiseError("Pauli-transfer matrix: its entries must be real")
         k = (len(r).bit_length() - 1) // 2 if r.ndim == 2 else 0
         if r.shape != (4**k, 4**k) or k < 1:
             raise NoiseError(f"Pauli-transfer matrix of shape {r.shape}: a matrix of size 4^k is needed")
         basis = _pauli_basis(k)
-        return cls.from_superoperator(basis.T @ r @ basis.conj() / 2**k)
+        return cls.from_superoperator(basis.T @ r.real @ basis.conj() / 2**k)
 
     # -- algebra ----------------------------------------------------------------------------------------------------
     def __matmul__(self, first: Channel) -> Channel:
@@ -184,7 +188,7 @@ class Channel:
         """
         import scipy.linalg
 
-        if not (exponent >= 0 and math.isfinite(exponent)):
+        if not isinstance(exponent, Real) or not (exponent >= 0 and math.isfinite(exponent)):
             raise NoiseError(f"channel to the power {exponent}: it must be finite and not negative")
         matrix = self.pauli_transfer()
         if float(exponent).is_integer():
@@ -204,18 +208,35 @@ class Channel:
         return Channel.from_pauli_transfer(np.diag(np.diag(self.pauli_transfer())))
 
 
-def _probability(value: float, name: str, largest: float = 1.0) -> float:
-    if not 0 <= value <= largest:  # also refuses NaN
-        raise NoiseError(f"{name} {value}: it must be between 0 and {largest:.6g}")
+def _entries(matrix: Any, name: str) -> Matrix:
+    try:
+        found = np.asarray(matrix, dtype=complex)
+    except (TypeError, ValueError):
+        raise NoiseError(f"{name}: a matrix of numbers is needed") from None
+    if not np.isfinite(found).all():
+        raise NoiseError(f"{name}: its entries must be finite")
+    return found
+
+
+def probability(value: float, name: str, largest: float = 1.0) -> float:
+    """A number between 0 and ``largest``, or `NoiseError`."""
+    if isinstance(value, str | bytes) or not isinstance(value, SupportsFloat) or not 0 <= float(value) <= largest:
+        raise NoiseError(f"{name} {value}: it must be between 0 and {largest:.6g}")  # NaN, too
     return float(value)
 
 
 def pauli_channel(probabilities: Mapping[str, float]) -> Channel:
     """Pauli errors by label (``{"X": 0.01, "ZZ"...}``, one length); the rest of the probability is the identity."""
-    if not probabilities or len({len(label) for label in probabilities}) != 1:
-        raise NoiseError("Pauli channel: at least one label, all of one length, is needed")
+    if (
+        not isinstance(probabilities, Mapping)
+        or not probabilities
+        or not all(isinstance(k, str) for k in probabilities)
+    ):
+        raise NoiseError(f"Pauli channel {probabilities!r}: labels with their probabilities, {{'X': 0.01}}, are needed")
     size = len(next(iter(probabilities)))
-    wanted = {label: _probability(p, f"probability of {label}") for label, p in probabilities.items()}
+    if not 1 <= size <= _MOST_QUBITS or any(len(label) != size for label in probabilities):
+        raise NoiseError(f"Pauli channel: labels must be of one length, at most {_MOST_QUBITS} letters")
+    wanted = {label: probability(p, f"probability of {label}") for label, p in probabilities.items()}
     rest = 1 - sum(p for label, p in wanted.items() if label != "I" * size)
     if rest < -1e-12 or set("".join(wanted)) - set("IXYZ"):
         raise NoiseError(
@@ -232,23 +253,39 @@ def pauli_channel(probabilities: Mapping[str, float]) -> Channel:
 
 
 def depolarizing(p: float, num_qubits: int = 1, convention: Literal["mixing", "pauli"] = "mixing") -> Channel:
-    """Depolarising channel on d = 2^k levels.
+    """Depolarising channel on all of its k qubits together, d = 2^k.
 
     Parameters
     ----------
     p
-        By convention ``"mixing"``: rho -> (1 - p) rho + p 1/d, 0 <= p <= d²/(d² - 1), as in Qiskit Aer. By ``"pauli"``: the probability
-        of an error, spread evenly over the d² - 1 Pauli products, 0 <= p <= 1. The two are related by p_mixing = p_pauli d²/(d² - 1).
+        By convention ``"mixing"``, the default everywhere: rho -> (1 - p) rho + p 1/d, 0 <= p <= d²/(d² - 1). By ``"pauli"``: the
+        probability of an error, spread evenly over the d² - 1 Pauli products, 0 <= p <= 1. p_mixing = p_pauli d²/(d² - 1).
+
+    Notes
+    -----
+    What follows a gate on two qubits, F being the entanglement fidelity, sum_k |Tr K_k|² / d²:
+
+    ==================================================  =================  ==============  =================================
+    noise                                               F                  p = 0.01        the same elsewhere
+    ==================================================  =================  ==============  =================================
+    ``NoiseModel.depolarizing(p, p)``: joint            1 - 15 p/16        0.990625        Aer ``depolarizing_error(p, 2)``
+    the same, ``convention="pauli"``                    1 - p              0.99            Cirq ``depolarize(p, 2)``
+    ``after(depolarizing(p))``: one on each qubit       (1 - 3 p/4)²       0.985056        Aer ``depolarizing_error(p, 1)``
+    ``after(depolarizing(p, 1, "pauli"))``              (1 - p)²           0.9801          Cirq ``depolarize(p)``
+    ==================================================  =================  ==============  =================================
+
+    Command line and devices: the first row. PennyLane's DepolarizingChannel and qulacs' DepolarizingNoise mean p as Cirq does.
     """
-    if num_qubits < 1 or convention not in ("mixing", "pauli"):
+    if num_qubits not in range(1, _MOST_QUBITS + 1) or convention not in ("mixing", "pauli"):
         raise NoiseError(
-            f"depolarising channel on {num_qubits} qubits, convention {convention!r}: 'mixing' or 'pauli', at least 1"
+            f"depolarising channel on {num_qubits} qubits, convention {convention!r}: 1 to {_MOST_QUBITS} qubits, "
+            "'mixing' or 'pauli'"
         )
     d2 = 4**num_qubits
     if convention == "mixing":
-        error = _probability(p, "depolarising parameter", d2 / (d2 - 1)) * (d2 - 1) / d2
+        error = probability(p, "depolarising parameter", d2 / (d2 - 1)) * (d2 - 1) / d2
     else:
-        error = _probability(p, "error probability")
+        error = probability(p, "error probability")
     basis = _pauli_basis(num_qubits).reshape(d2, 2**num_qubits, 2**num_qubits)
     share = np.full(d2, error / (d2 - 1))
     share[0] = max(0.0, 1 - error)
@@ -267,7 +304,7 @@ def phase_flip(p: float) -> Channel:
 
 def amplitude_damping(gamma: float, excited: float = 0.0) -> Channel:
     """Decay of |1> with probability ``gamma`` towards a thermal state of population ``excited`` in |1>."""
-    gamma, excited = _probability(gamma, "damping"), _probability(excited, "excited population")
+    gamma, excited = probability(gamma, "damping"), probability(excited, "excited population")
     keep = math.sqrt(1 - gamma)
     down = np.array([[[1, 0], [0, keep]], [[0, math.sqrt(gamma)], [0, 0]]], dtype=complex) * math.sqrt(1 - excited)
     up = np.array([[[keep, 0], [0, 1]], [[0, 0], [math.sqrt(gamma), 0]]], dtype=complex) * math.sqrt(excited)
@@ -276,12 +313,15 @@ def amplitude_damping(gamma: float, excited: float = 0.0) -> Channel:
 
 def phase_damping(lam: float) -> Channel:
     """Loss of coherence: off-diagonal elements shrink by sqrt(1 - lam)."""
-    lam = _probability(lam, "damping")
+    lam = probability(lam, "damping")
     return Channel(np.array([[[1, 0], [0, math.sqrt(1 - lam)]], [[0, 0], [0, math.sqrt(lam)]]], dtype=complex))
 
 
 def thermal_relaxation(t1: float, t2: float, time: float, excited: float = 0.0) -> Channel:
     """Relaxation for ``time``: populations by exp(-time/t1), coherences by exp(-time/t2); times in one unit, ``t2 <= 2 t1``."""
+    for name, value in (("T1", t1), ("T2", t2), ("time", time)):
+        if isinstance(value, str | bytes) or not isinstance(value, SupportsFloat):
+            raise NoiseError(f"thermal relaxation: {name} {value!r} is not a number")
     if not (t1 > 0 and 0 < t2 <= 2 * t1 * (1 + 1e-12) and time >= 0):
         raise NoiseError(
             f"thermal relaxation with T1 {t1}, T2 {t2}, time {time}: T1 > 0, 0 < T2 <= 2 T1 and time >= 0 are needed"
@@ -294,12 +334,12 @@ def thermal_relaxation(t1: float, t2: float, time: float, excited: float = 0.0) 
 
 def coherent(matrix: Any) -> Channel:
     """A unitary error, such as an over-rotation: ``coherent(gate("rx", 0.01).matrix())``."""
-    return Channel(np.asarray(matrix, dtype=complex)[None])
+    return Channel(_entries(matrix, "coherent error")[None])
 
 
 def reset_error(to_zero: float, to_one: float = 0.0) -> Channel:
     """Reset to |0> or |1> with the given probabilities."""
-    stay = 1 - _probability(to_zero, "reset probability") - _probability(to_one, "reset probability")
+    stay = 1 - probability(to_zero, "reset probability") - probability(to_one, "reset probability")
     if stay < 0:
         raise NoiseError(f"reset probabilities {to_zero} and {to_one}: their sum must be at most 1")
     zero = math.sqrt(to_zero) * np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=complex)

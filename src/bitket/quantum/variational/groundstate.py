@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,7 +126,7 @@ def mitigated_energy(
     circuit: Circuit,
     operator: PauliSum,
     noise: NoiseModel,
-    native: Sequence[str],
+    native: Collection[str],
     method: str,
     *,
     factors: Sequence[float] = (1.0, 2.0, 3.0),

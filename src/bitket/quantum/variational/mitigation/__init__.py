@@ -14,7 +14,7 @@ from bitket.quantum.variational.mitigation.extrapolation import (
     Richardson,
     bootstrap,
 )
-from bitket.quantum.variational.mitigation.folding import fold
+from bitket.quantum.variational.mitigation.folding import fold, reached_factor
 from bitket.quantum.variational.mitigation.zne import AdaptiveExponential, Mitigated, NoisyExecutor, zne
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Richardson",
     "bootstrap",
     "fold",
+    "reached_factor",
     "zne",
 ]
 

@@ -21,6 +21,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+_TINY = 1e-9  # values so near the asymptote have no logarithm of meaning
 
 
 class ExtrapolationError(InvalidInput):
@@ -59,6 +61,17 @@ class Estimate:
     def interval(self, deviations: float = 1.959964) -> tuple[float, float]:
         """``value ± deviations x standard error``; by default 95 % of a normal distribution."""
         return self.value - deviations * self.standard_error, self.value + deviations * self.standard_error
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
+
+
+def _numbers(values: ArrayLike, name: str) -> Array:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ExtrapolationError(f"{name}: lists of real numbers, equally long, are needed") from None
 
 
 class Fit(ABC):
@@ -99,12 +112,12 @@ class Extrapolator(ABC):
 
     def fit_many(self, factors: ArrayLike, values: ArrayLike, errors: ArrayLike | None = None) -> list[Fit]:
         """`fit` for many curves ``values [curves, k]`` (and ``errors``) at the same noise strengths; networks train all at once."""
-        curves = np.asarray(values, dtype=float)
+        curves = _numbers(values, type(self).__name__)
         if curves.ndim != 2 or not len(curves):
             raise ExtrapolationError(
                 f"{type(self).__name__}: values of shape {curves.shape}: [curves, noise levels] is needed"
             )
-        sigmas: list[Any] = [None] * len(curves) if errors is None else list(np.asarray(errors, dtype=float))
+        sigmas: list[Any] = [None] * len(curves) if errors is None else list(_numbers(errors, type(self).__name__))
         if len(sigmas) != len(curves):
             raise ExtrapolationError(
                 f"{type(self).__name__}: errors of {len(sigmas)} curves for values of {len(curves)}"
@@ -115,8 +128,9 @@ class Extrapolator(ABC):
     def _checked(
         self, factors: ArrayLike, values: ArrayLike, errors: ArrayLike | None
     ) -> tuple[Array, Array, Array | None]:
-        x, y = np.asarray(factors, dtype=float), np.asarray(values, dtype=float)
         name = type(self).__name__
+        x, y = _numbers(factors, name), _numbers(values, name)
+        sigma = None if errors is None else _numbers(errors, name)
         if x.ndim != 1 or x.shape != y.shape:
             raise ExtrapolationError(
                 f"{name}: noise levels of shape {x.shape} and values of shape {y.shape} must be equally long lists"
@@ -127,11 +141,8 @@ class Extrapolator(ABC):
             raise ExtrapolationError(f"{name}: {len(x)} noise levels, at least {self.minimum_levels} are needed")
         if len(np.unique(x)) != len(x):
             raise ExtrapolationError(f"{name}: noise levels {x.tolist()} repeat; average values of equal level first")
-        sigma = None
-        if errors is not None:
-            sigma = np.asarray(errors, dtype=float)
-            if sigma.shape != x.shape or not np.isfinite(sigma).all() or (sigma <= 0).any():
-                raise ExtrapolationError(f"{name}: standard errors must be {len(x)} positive numbers")
+        if sigma is not None and (sigma.shape != x.shape or not np.isfinite(sigma).all() or (sigma <= 0).any()):
+            raise ExtrapolationError(f"{name}: standard errors must be {len(x)} positive numbers")
         return x, y, sigma
 
     @abstractmethod
@@ -148,8 +159,10 @@ class Polynomial(Extrapolator):
     order: int = 2
 
     def __post_init__(self) -> None:
-        if self.order < 0:
-            raise ExtrapolationError(f"polynomial order {self.order}: it must not be negative")
+        if not _is_count(self.order, 0):
+            raise ExtrapolationError(
+                f"polynomial order {self.order}: it must be a whole number and must not be negative"
+            )
 
     @property
     def minimum_levels(self) -> int:  # type: ignore[override]
@@ -181,16 +194,17 @@ class PolyExponential(Extrapolator):
     """``E = a + s exp(z(lambda))`` with z a polynomial and s = ±1 the side on which the first value lies.
 
     With a known asymptote, z is fitted to log(s (E - a)) with weights sqrt(s (E - a)), or (E - a)/sigma where standard errors are
-    given. With ``asymptote=None`` all coefficients are fitted at once.
+    given. Values that shot noise carried across the asymptote count for nothing; with too few others there is no fit. With
+    ``asymptote=None`` all coefficients are fitted at once.
     """
 
     order: int = 1
     asymptote: float | None = 0.0
 
     def __post_init__(self) -> None:
-        if self.order < 1:
-            raise ExtrapolationError(f"order {self.order} of an exponential: at least 1")
-        if self.asymptote is not None and not math.isfinite(self.asymptote):
+        if not _is_count(self.order, 1):
+            raise ExtrapolationError(f"order {self.order} of an exponential: a whole number, at least 1, is needed")
+        if self.asymptote is not None and not (isinstance(self.asymptote, Real) and math.isfinite(self.asymptote)):
             raise ExtrapolationError(f"asymptote {self.asymptote}: it must be finite")
 
     @property
@@ -204,7 +218,13 @@ class PolyExponential(Extrapolator):
         offset = y - self.asymptote
         lead = offset[np.argmin(x)]
         sign = 1.0 if lead >= 0 else -1.0
-        magnitude = np.maximum(sign * offset, 1e-9)  # shot noise can carry a small value across the asymptote
+        magnitude = np.maximum(sign * offset, _TINY)  # shot noise can carry a small value across the asymptote
+        kept = int((sign * offset > _TINY).sum())
+        if kept < self.minimum_levels and np.abs(offset).max() > _TINY:
+            raise ExtrapolationError(
+                f"{type(self).__name__}: {kept} of {len(x)} values lie on the side of the asymptote {self.asymptote:g} where the "
+                f"first one does, at least {self.minimum_levels} are needed: no decay can be fitted"
+            )
         weight = np.sqrt(magnitude) if sigma is None else magnitude / sigma
         inner = _PolynomialFit.of(x, np.log(magnitude), self.order, None if sigma is None else 1 / weight, 1 / weight)
         return _ExponentialFit(inner, self.asymptote, sign)
@@ -331,6 +351,8 @@ def bootstrap(
     Values are redrawn from normal distributions of the given standard errors and extrapolated again; the standard deviation of the
     results, and their 2.5 % and 97.5 % quantiles (diagnostics ``low``, ``high``), need no linear error propagation.
     """
+    if not _is_count(samples, 2) or errors is None:
+        raise ExtrapolationError(f"bootstrap: standard errors and at least 2 samples are needed, given {samples}")
     centre = extrapolator.fit(factors, values, errors).predict(x)
     y, sigma = np.asarray(values, dtype=float), np.asarray(errors, dtype=float)
     results: list[float] = []

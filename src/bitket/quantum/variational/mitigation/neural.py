@@ -20,7 +20,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from bitket.quantum.variational.mitigation.extrapolation import Estimate, ExtrapolationError, Extrapolator, Fit
+from bitket.learning.threads import one_thread
+from bitket.quantum.variational.mitigation.extrapolation import (
+    Estimate,
+    ExtrapolationError,
+    Extrapolator,
+    Fit,
+    _is_count,
+    _numbers,
+)
 
 __all__ = ["Ensemble", "LearnedMitigation", "Neural", "train_ensembles"]
 
@@ -103,7 +111,8 @@ def train_ensembles(
     for start in range(0, len(inputs), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         xs, ys, shares = (v[part].repeat_interleave(members, dim=0).float() for v in (standard, wanted, importance))
-        layers = _trained(xs, ys, shares, hidden, steps, learning_rate, weight_decay, generator)
+        with one_thread():
+            layers = _trained(xs, ys, shares, hidden, steps, learning_rate, weight_decay, generator)
         with torch.no_grad():
             loss = ((_forward(layers, xs) - ys) ** 2).mean(-1).double().numpy()
         for k in range(len(xs) // members):
@@ -162,11 +171,7 @@ class Neural(Extrapolator):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        sizes = (*self.hidden, self.ensemble, self.steps)
-        if not self.hidden or min(sizes) < 1 or not self.learning_rate > 0 or not self.weight_decay >= 0:
-            raise ExtrapolationError(
-                "neural extrapolation: widths, ensemble, steps and learning rate must be positive, weight decay not negative"
-            )
+        _check_settings("neural extrapolation", self)
 
     def _fit(self, x: Array, y: Array, sigma: Array | None) -> Fit:
         return self._fit_many(x, y[None], None if sigma is None else sigma[None])[0]
@@ -184,6 +189,16 @@ class Neural(Extrapolator):
             weights=None if sigma is None else sigma**-2,
         )
         return [_NeuralFit(e) for e in ensembles]
+
+
+def _check_settings(name: str, settings: Neural | LearnedMitigation) -> None:
+    hidden = settings.hidden if isinstance(settings.hidden, tuple | list) else (settings.hidden, 0)
+    whole = all(_is_count(c, 1) for c in (*hidden, settings.ensemble, settings.steps)) and _is_count(settings.seed, 0)
+    rates = math.isfinite(settings.learning_rate) and math.isfinite(settings.weight_decay)
+    if not hidden or not whole or not rates or settings.learning_rate <= 0 or settings.weight_decay < 0:
+        raise ExtrapolationError(
+            f"{name}: widths, ensemble, steps (whole numbers) and learning rate must be positive, weight decay and seed not negative"
+        )
 
 
 def _median_and_spread(outputs: Array) -> tuple[Array, Array]:
@@ -236,14 +251,15 @@ class LearnedMitigation:
         ExtrapolationError
             Shapes do not fit, fewer than two circuits, values that are not finite.
         """
-        x, y = np.asarray(features, dtype=float), np.asarray(ideal, dtype=float)
+        _check_settings("learned mitigation", self)
+        x, y = _numbers(features, "learned mitigation"), _numbers(ideal, "learned mitigation")
         if x.ndim != 2 or y.shape != x.shape[:1] or len(x) < 2:
             raise ExtrapolationError(
                 f"learned mitigation: features {x.shape} and ideal values {y.shape}: [circuits, features] and [circuits]"
             )
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
             raise ExtrapolationError("learned mitigation: features and ideal values must be finite")
-        if not 0 <= self.reference < x.shape[1]:
+        if not _is_count(self.reference, 0) or self.reference >= x.shape[1]:
             raise ExtrapolationError(f"learned mitigation: reference {self.reference} of {x.shape[1]} features")
         (self._networks,) = train_ensembles(
             x[None],
@@ -262,7 +278,7 @@ class LearnedMitigation:
         """Mitigated values and the spread of the ensemble, each ``[circuits]``."""
         if not hasattr(self, "_networks"):
             raise ExtrapolationError("learned mitigation: call fit first")
-        x = np.asarray(features, dtype=float)
+        x = _numbers(features, "learned mitigation")
         if x.ndim != 2 or x.shape[1] != self._width or not np.isfinite(x).all():
             raise ExtrapolationError(
                 f"learned mitigation: features {x.shape}: [circuits, {self._width}], finite, are needed"

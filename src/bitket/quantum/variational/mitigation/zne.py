@@ -2,7 +2,8 @@
 
 The machine is a function ``execute(circuit) -> value`` (or value and standard error): a simulator with a noise model
 (`NoisyExecutor`), a real device, or a user's own. Noise is stretched by folding the circuit (see `folding`), or, where the
-machine can do it, by asking for a stronger noise: ``execute(circuit, factor)``, scaling ``"channel"``.
+machine can do it, by asking for a stronger noise: ``execute(circuit, factor)``, scaling ``"channel"``. Folding reaches a factor only to
+within a gate, which is much in a circuit of few gates: values are extrapolated from the factors that were reached.
 
 >>> from bitket.quantum.circuits import Circuit
 >>> from bitket.quantum.variational.mitigation.extrapolation import Exponential
@@ -15,9 +16,10 @@ machine can do it, by asking for a stronger noise: ``execute(circuit, factor)``,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -27,11 +29,13 @@ from bitket.quantum.variational.mitigation.extrapolation import (
     Array,
     Estimate,
     Exponential,
+    ExtrapolationError,
     Extrapolator,
     Fit,
     Richardson,
+    _is_count,
 )
-from bitket.quantum.variational.mitigation.folding import FoldingMethod, fold
+from bitket.quantum.variational.mitigation.folding import FoldingMethod, check_factor, fold, reached_factor
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +67,7 @@ class AdaptiveExponential(Exponential):
         self, steps: int = 5, asymptote: float | None = 0.0, *, second: float = 2.0, largest: float = 6.0
     ) -> None:
         super().__init__(asymptote)
-        if steps < self.minimum_levels or not 1 < second <= largest:
+        if not _is_count(steps, self.minimum_levels) or not 1 < second <= largest < math.inf:
             raise InvalidInput(
                 f"adaptive extrapolation: at least {self.minimum_levels} steps and 1 < second <= largest are needed, "
                 f"given {steps} steps, second {second}, largest {largest}"
@@ -78,7 +82,10 @@ class AdaptiveExponential(Exponential):
         averaged, means = _averaged(factors, values, None)[:2]
         if len(averaged) < self.minimum_levels:
             return self.largest
-        curve = self.fit(averaged, means)
+        try:
+            curve = self.fit(averaged, means)
+        except ExtrapolationError:  # nothing to go by yet
+            return self.largest
         ends = [curve.predict(x).value for x in (0.0, 1.0)]
         a = self.asymptote if self.asymptote is not None else curve.predict(0.0).diagnostics["asymptote"]
         ratio = (ends[0] - a) / (ends[1] - a) if ends[1] != a else math.inf
@@ -95,6 +102,7 @@ class Mitigated:
     raw: float
     """Measured value at noise factor 1 (or the smallest factor)."""
     factors: Array
+    """Noise factors reached, in rising order; values measured at the same one are averaged."""
     values: Array
     errors: Array | None
     fit: Fit
@@ -169,7 +177,8 @@ def zne(
     circuit
         What to run; without free parameters.
     factors
-        Noise factors, at least 1; an adaptive extrapolator chooses its own.
+        Wanted noise factors, at least 1; an adaptive extrapolator chooses its own. Where folding reaches fewer different ones, a
+        warning tells.
     extrapolator
         By default `Richardson`.
     scaling
@@ -180,29 +189,38 @@ def zne(
     Returns
     -------
     Mitigated
-        Value and standard error at zero noise with the measurements, the fit and a figure.
+        Value and standard error at zero noise with the measurements, the fit and a figure. Standard errors of the measurements are
+        used where all are positive.
 
     Raises
     ------
     InvalidInput
         The circuit has parameters without values; a factor is below 1; the machine returns a value that is not finite.
+    ExtrapolationError
+        Folding reaches fewer different factors than the extrapolator needs.
     """
     if circuit.parameters:
         raise InvalidInput(
             f"zero-noise extrapolation: parameter '{circuit.parameters[0].name}' has no value; bind it first"
         )
+    if scaling != "channel" and scaling not in get_args(FoldingMethod):
+        raise InvalidInput(
+            f"noise scaling {scaling!r}: 'channel', {', '.join(map(repr, get_args(FoldingMethod)))} are known"
+        )
     extrapolator = extrapolator or Richardson()
+    wanted: set[float] = set()
     levels: list[float] = []
     results: list[Estimate] = []
 
     def measure(factor: float) -> None:
-        if not math.isfinite(factor) or factor < 1:
-            raise InvalidInput(f"noise factor {factor}: it must be finite and at least 1")
+        check_factor(factor, "noise factor")
+        wanted.add(float(factor))
         if scaling == "channel":
-            answer = execute(circuit, factor)
+            answer, reached = execute(circuit, factor), float(factor)
         else:
-            answer = execute(fold(circuit, factor, scaling, generator=generator))
-        levels.append(float(factor))
+            folded = fold(circuit, factor, scaling, generator=generator)
+            answer, reached = execute(folded), reached_factor(circuit, folded)
+        levels.append(reached)
         results.append(_estimate(answer, factor))
 
     if isinstance(extrapolator, AdaptiveExponential):
@@ -214,18 +232,37 @@ def zne(
     errors = [r.standard_error for r in results]
     known = all(e > 0 for e in errors)  # NaN is not
     x, y, sigma = _averaged(levels, [r.value for r in results], errors if known else None)
+    if len(x) < len(wanted):
+        found = (
+            f"zero-noise extrapolation: folding reaches the noise factors {_list(x)} instead of {_list(sorted(wanted))}, "
+            "as the circuit has few gates"
+        )
+        if len(x) < extrapolator.minimum_levels:
+            raise ExtrapolationError(f"{found}; at least {extrapolator.minimum_levels} are needed")
+        warnings.warn(found, stacklevel=2)
     fit = extrapolator.fit(x, y, sigma)
     zero = fit.predict(0.0)
     return Mitigated(zero.value, zero.standard_error, float(y[np.argmin(x)]), x, y, sigma, fit, zero.diagnostics)
 
 
+def _list(factors: Iterable[float]) -> str:
+    return ", ".join(f"{f:.4g}" for f in factors)
+
+
 def _estimate(answer: Any, factor: float) -> Estimate:
-    if isinstance(answer, tuple):
-        answer = Estimate(float(answer[0]), float(answer[1]))
-    elif not isinstance(answer, Estimate):
-        answer = Estimate(float(answer))
+    if not isinstance(answer, Estimate):
+        try:
+            value, error = answer if isinstance(answer, tuple) else (answer, math.nan)
+            answer = Estimate(float(value), float(error))
+        except (TypeError, ValueError):
+            raise InvalidInput(
+                f"the machine returned {answer!r} at noise factor {factor:g}: a number, (value, standard error) or an Estimate "
+                "is needed"
+            ) from None
     if not math.isfinite(answer.value):
         raise InvalidInput(f"the value measured at noise factor {factor:g} is {answer.value}: it must be finite")
+    if answer.standard_error < 0 or math.isinf(answer.standard_error):
+        raise InvalidInput(f"the standard error measured at noise factor {factor:g} is {answer.standard_error}")
     return answer
 
 
