@@ -57,7 +57,7 @@ class Molecule:
     charge
         Total charge.
     spin
-        Number of unpaired electrons, alpha minus beta.
+        Number of unpaired electrons, alpha minus beta; None for the lowest, 0 or 1.
 
     Raises
     ------
@@ -76,7 +76,7 @@ class Molecule:
         geometry: str | Iterable[tuple[str, Iterable[float]]],
         basis: str = "sto-3g",
         charge: int = 0,
-        spin: int = 0,
+        spin: int | None = None,
     ) -> None:
         if not isinstance(geometry, str):
             atoms = [_atom(element, position) for element, position in geometry]
@@ -93,9 +93,9 @@ class Molecule:
         object.__setattr__(self, "geometry", tuple(atoms))
         object.__setattr__(self, "basis", basis)
         object.__setattr__(self, "charge", int(charge))
-        object.__setattr__(self, "spin", int(spin))
         protons = sum(self.atomic_numbers)
         electrons = protons - self.charge
+        object.__setattr__(self, "spin", electrons % 2 if spin is None else int(spin))
         if electrons < 1:
             raise InvalidInput(
                 f"molecule {self.formula} of charge {charge}: at most {protons - 1}, one electron must stay"
@@ -116,7 +116,7 @@ class Molecule:
         angle: float | None = None,
         basis: str = "sto-3g",
         charge: int = 0,
-        spin: int = 0,
+        spin: int | None = None,
     ) -> Molecule:
         """A molecule of `GEOMETRIES`, with another bond length (ångström) or bond angle (degrees) if given."""
         return cls(_named(name, bond_length, angle), basis, charge, spin)
