@@ -238,7 +238,9 @@ def molecular_hamiltonian(
     orbitals = orbitals * np.sign(orbitals[np.abs(orbitals).argmax(axis=0), np.arange(orbitals.shape[1])])
     frozen, active = _choose(molecule, orbitals.shape[1], frozen_core, active_space, removed_orbitals)
     if two_qubit_reduction and len(active) < 2:
-        raise InvalidInput("two-qubit reduction of 1 orbital: no qubit would be left, at least 2 orbitals are needed")
+        raise InvalidInput(
+            "two-qubit reduction of 1 orbital: no qubit would be left, at least 2 orbitals are needed; take another mapping"
+        )
     if len(active) > 32:
         raise InvalidInput(f"{len(active)} active orbitals: at most 32; choose an active_space")
     constant, one_body, two_body = _integrals(field, orbitals[:, :frozen], orbitals[:, active])
@@ -292,6 +294,12 @@ def _hartree_fock(molecule: Molecule) -> Any:
             symmetry=True,
             verbose=0,
         )
+        alpha, beta = molecule.num_electrons
+        if alpha > cell.nao_nr():
+            raise InvalidInput(
+                f"{molecule.formula} of charge {molecule.charge} and spin {molecule.spin}: {alpha} alpha and {beta} beta electrons do "
+                f"not fit into the {cell.nao_nr()} orbitals of {molecule.basis}"
+            )
         field = scf.ROHF(cell) if molecule.spin else scf.RHF(cell)
         field.conv_tol = 1e-12
         field.kernel()

@@ -255,12 +255,12 @@ class Encoding:
         """
         symmetries = parity_symmetries(self.operator(operator)).to_dense()
         kept = np.array(self.kept)
-        pivots = [int(kept[row.argmax()]) for row in symmetries]
+        pivots = kept[symmetries.argmax(axis=1)]
         basis = np.eye(self.num_modes, dtype=np.uint8)
         basis[np.ix_(pivots, kept)] = symmetries
         encoding = Encoding(BitMatrix.from_dense(basis) @ self.matrix)
         values = encoding.qubits(occupation)
-        return Encoding(encoding.matrix, {**self.fixed, **{q: values[q] for q in pivots}})
+        return Encoding(encoding.matrix, {**self.fixed, **{q: values[q] for q in pivots.tolist()}})
 
 
 def _parity(masks: NDArray[np.uint64], row: int) -> NDArray[np.int64]:

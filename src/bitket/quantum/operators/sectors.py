@@ -248,7 +248,9 @@ class ElectronSector:
         import scipy.sparse
 
         n, one = self.num_orbitals, np.uint64(1)
-        targets, columns, signs = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)], [np.zeros(0)]
+        targets: list[NDArray[Any]] = []
+        columns: list[NDArray[Any]] = []
+        signs: list[NDArray[Any]] = []
         for p in range(n):
             up, down = one << np.uint64(p), one << np.uint64(n + p)
             here = np.flatnonzero((self.occupations & (up | down)) == down)
