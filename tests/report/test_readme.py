@@ -35,6 +35,9 @@ def test_examples_run(code):
         raw, mitigated = numbers
         assert raw < mitigated
         assert raw < cos(0.3) ** 3
+    if "ArchitectureSearch" in code:
+        assert "chemical accuracy: True" in printed.getvalue()
+        assert numbers[-2] == pytest.approx(numbers[-1], abs=1.6e-3)
     if "SPSA" in code:
         assert numbers[0] < 1e-3
 
