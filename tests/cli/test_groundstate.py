@@ -110,6 +110,8 @@ def test_own_files(bitket, tmp_path, kind):
         (("H2", "--ansatz", "real-amplitudes", "--largest", "3"), "--largest: it belongs to"),
         (("H2", "--episodes", "3"), "--episodes: it belongs to --ansatz search"),
         (("H2", "--mitigate", "linear"), "--mitigate: it belongs to --device"),
+        (("H2", "--charge", "1", "--taper"), "one must stay; leave tapering out"),
+        (("II",), "nothing to measure"),
         (("ZZ", "--bond-length", "1"), "belongs to a molecule"),
         (("ZZ", "--basis", "6-31g"), "--basis: for a molecule"),
         (("ZZ", "--frozen-core"), "--frozen-core: for a molecule"),
@@ -262,6 +264,8 @@ def test_notes_of_spin_and_symmetry(bitket, tmp_path):
     assert out["energies"]["exact"]["value"] == pytest.approx(problem.fci_energy(), abs=1e-8)
     assert out["energies"]["exact"]["spin_square"] == pytest.approx(2, abs=1e-6)
     assert out["energies"]["exact, of the symmetry kept"]["value"] > out["energies"]["exact"]["value"] + 0.01
+    singlet = next(s for s in problem.excited_states(6) if s.spin_square < 0.1)
+    assert out["energies"]["exact, of the spin asked for"]["value"] == pytest.approx(singlet.energy, abs=1e-8)
     assert ["see --spin" in out["notes"][0], "leave --taper out" in out["notes"][1]] == [True, True]
 
 

@@ -19,7 +19,7 @@ from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
     from bitket.algebra import PauliSum
-    from bitket.quantum.operators import ElectronicState, ElectronSector
+    from bitket.quantum.operators import ElectronSector
     from bitket.quantum.variational.groundstate import FittedState
 
 __all__ = ["register"]
@@ -27,6 +27,7 @@ __all__ = ["register"]
 _LARGEST = 24  # qubits of a state that is fitted
 _EXACT_QUBITS = 16
 _EXACT_DETERMINANTS = 20_000
+_LEVELS = 8  # eigenstates looked through for one of a given spin
 _NOISY_QUBITS = 10
 _LEFT = 1e-3  # weight outside the sector of which a state is said to have left it
 
@@ -63,7 +64,7 @@ def groundstate(
         typer.Option(
             min=0,
             max=100,
-            help="Unpaired electrons of a molecule: 0 for a singlet, 2 for a triplet. [default: the fewest]",
+            help="Unpaired electrons of a molecule: 0 for a singlet, 2 for a triplet; the fewest unless given.",
         ),
     ] = None,
     mapping: Annotated[
@@ -327,7 +328,14 @@ def _exact(problem: _Problem, found: dict[str, Any]) -> tuple[float | None, Paul
     state = whole.eigenstates(problem.untapered, 1)[0]
     found["energies"]["exact"] = {"value": state.energy, "spin_projection": state.spin_projection}
     found["energies"]["exact"]["spin_square"] = state.spin_square
-    found["notes"] += _of_spin(state)
+    m = abs(state.spin_projection)
+    if state.spin_square > m * (m + 1) + 0.5:
+        found["notes"].append(
+            f"the ground state with S_z = {state.spin_projection:g} has S² = {state.spin_square:.3g}, a higher spin: see --spin"
+        )
+        lower = [s for s in whole.eigenstates(problem.untapered, _LEVELS) if s.spin_square < m * (m + 1) + 0.5]
+        if lower:
+            found["energies"]["exact, of the spin asked for"] = {"value": lower[0].energy}
     kept = state.energy
     if whole is not sector:
         kept = sector.eigenstates(H, 1)[0].energy
@@ -342,15 +350,6 @@ def _exact(problem: _Problem, found: dict[str, Any]) -> tuple[float | None, Paul
         return state.energy, None
     found["penalty"] = kept - lowest + 0.5
     return state.energy, found["penalty"] * sector.penalty()
-
-
-def _of_spin(state: ElectronicState) -> list[str]:
-    m = abs(state.spin_projection)
-    if state.spin_square < m * (m + 1) + 0.5:
-        return []
-    return [
-        f"the ground state with S_z = {state.spin_projection:g} has S² = {state.spin_square:.3g}, a higher spin: see --spin"
-    ]
 
 
 def _compare(energies: dict[str, Any], exact: float, measured: str, uncovered: float, *, molecule: bool) -> None:

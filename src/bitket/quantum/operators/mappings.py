@@ -252,9 +252,18 @@ class Encoding:
 
         With T the identity whose rows at the pivots are the symmetries of the operator on the qubits, ``|q> -> |T q>`` makes each
         symmetry the Z of one qubit, whose value is then known (Bravyi, Gambetta, Mezzacapo, Temme 2017, arXiv:1701.08213).
+
+        Raises
+        ------
+        PauliError
+            No qubit would be left.
         """
         symmetries = parity_symmetries(self.operator(operator)).to_dense()
         kept = np.array(self.kept)
+        if len(symmetries) == len(kept):
+            raise PauliError(
+                f"tapering: the symmetries fix all {len(kept)} qubits, and one must stay; leave tapering out"
+            )
         pivots = kept[symmetries.argmax(axis=1)]
         basis = np.eye(self.num_modes, dtype=np.uint8)
         basis[np.ix_(pivots, kept)] = symmetries
