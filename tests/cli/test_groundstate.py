@@ -289,7 +289,7 @@ def test_chemical_accuracy_is_said_only_where_the_error_bar_allows_it(bitket, tm
         assert "chemical accuracy" in rows["ansatz"]
         assert "chemical accuracy" not in rows["measured"]  # the error is about 9 millihartree
         assert "chemical accuracy" not in rows["Hartree-Fock"]
-    out = found(bitket, tmp_path, "H2-2", "--shots", 4_000_000, "--measure", "groups")
+    out = found(bitket, tmp_path, "H2-2", "--shots", 1_000_000, "--measure", "groups")
     measured = out["energies"]["measured"]
     assert abs(measured["above_exact"]) + 2 * measured["standard_error"] < 1.6e-3
     assert measured["chemical_accuracy"]

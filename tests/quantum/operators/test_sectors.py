@@ -277,6 +277,10 @@ def test_chemical_accuracy_needs_value_and_error_bar(value, error, bias, accurat
         (lambda: ElectronSector(Encoding(mapping_matrix("parity", 4)), (3, 1)), "do not fit"),
         (lambda: ElectronSector(Encoding(mapping_matrix("parity", 3)), (1, 1)), "do not fit"),
         (lambda: ElectronSector(Encoding(mapping_matrix("parity", 64)), (16, 16)).indices, "choose a smaller active"),
+        (
+            lambda: ElectronSector(Encoding(mapping_matrix("parity", 24)), (6, 6)).eigenstates(PauliSum.zero(24), 1),
+            "853776 determinants, at most 200000 are diagonalised",
+        ),
         (lambda: stored_sector("H2-2").eigenstates(PauliSum.parse("ZZZ"), 1), "on 2 qubits"),
         (lambda: stored_sector("H2-2").eigenstates(PauliSum.parse("ZZ"), 0), "at least 1"),
         (lambda: stored_sector("H2-2").report(np.ones(8)), r"\[2\^2\]"),

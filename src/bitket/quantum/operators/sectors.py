@@ -37,7 +37,8 @@ from bitket.quantum.operators.mappings import Encoding
 
 __all__ = ["ElectronSector", "ElectronicState", "StateReport"]
 
-_DETERMINANTS = 200_000
+_LISTED = 1 << 22
+_DIAGONALISED = 200_000
 _DEGENERATE = 1e-8  # hartree: levels that close are one, and their states are chosen to have a definite spin
 
 
@@ -153,12 +154,8 @@ class ElectronSector:
 
     @cached_property
     def _held(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        n, (alpha, beta) = self.num_orbitals, self.num_electrons
-        if self.num_determinants > _DETERMINANTS:
-            raise InvalidInput(
-                f"{alpha} alpha and {beta} beta electrons in {n} orbitals: {self.num_determinants} determinants, at most "
-                f"{_DETERMINANTS} are diagonalised; choose a smaller active space, or see MolecularProblem.fci_energy"
-            )
+        self._require(_LISTED, "listed")
+        n = self.num_orbitals
         a, b = (
             np.array([sum(1 << p for p in chosen) for chosen in itertools.combinations(range(n), k)], np.uint64)
             for k in self.num_electrons
@@ -166,6 +163,14 @@ class ElectronSector:
         occupations = (a[:, None] | b[None] << np.uint64(n)).reshape(-1)
         states = self.encoding.basis_states(occupations)
         return occupations[states >= 0], states[states >= 0]
+
+    def _require(self, most: int, what: str) -> None:
+        if self.num_determinants > most:
+            alpha, beta = self.num_electrons
+            raise InvalidInput(
+                f"{alpha} alpha and {beta} beta electrons in {self.num_orbitals} orbitals: {self.num_determinants} determinants, at "
+                f"most {most} are {what}; choose a smaller active space, or see MolecularProblem.fci_energy"
+            )
 
     @property
     def reference(self) -> str:
@@ -216,6 +221,7 @@ class ElectronSector:
             raise InvalidInput(f"eigenstates of electrons: a Hermitian operator on {self.num_qubits} qubits is needed")
         if count < 1:
             raise InvalidInput(f"{count} eigenstates: at least 1 is needed")
+        self._require(_DIAGONALISED, "diagonalised")
         matrix = restricted_matrix(operator._by_x(), self.indices)
         ask = count + 1
         while True:  # until the last level asked for is complete
