@@ -1,11 +1,18 @@
 import json
+import subprocess
+import sys
+from typing import get_args
 
 import pytest
+import typer
 
+from bitket.cli import app, groundstate
 from bitket.quantum.circuits.qasm import load_qasm
-from bitket.quantum.measurement import MeasurementPlan
-from bitket.quantum.operators import molecular_hamiltonian
+from bitket.quantum.measurement import METHODS, MeasurementPlan
+from bitket.quantum.operators import Molecule, molecular_hamiltonian
+from bitket.quantum.operators import mappings as operator_mappings
 from bitket.quantum.simulation import expectation
+from bitket.quantum.variational.groundstate import ANSATZE, EXTRAPOLATORS
 
 
 def found(bitket, tmp_path, *arguments):
@@ -58,7 +65,8 @@ def test_own_files(bitket, tmp_path, kind):
     problem = molecular_hamiltonian("H2")
     path = tmp_path / f"mine.{kind}"
     path.write_text(problem.molecule.to_xyz() if kind == "xyz" else json.dumps(problem.hamiltonian.to_dict()))
-    out = found(bitket, tmp_path, path, "--mapping", "jordan_wigner", "--ansatz", "efficient-su2", "--layers", 3)
+    mapping = ("--mapping", "jordan_wigner") if kind == "xyz" else ()
+    out = found(bitket, tmp_path, path, *mapping, "--ansatz", "efficient-su2", "--layers", 3)
     assert out["qubits"] == 4
     assert out["energies"]["exact"]["value"] == pytest.approx(problem.fci_energy(), abs=1e-7)
     assert out["energies"]["ansatz"]["value"] == pytest.approx(problem.fci_energy(), abs=1.6e-3)
@@ -69,17 +77,48 @@ def test_own_files(bitket, tmp_path, kind):
     [
         (("He9",), "neither a molecule"),
         (("ZZ - Q",), "neither a molecule"),
+        (("Z" * 300,), "300 qubits"),
         (("nothere.xyz",), "cannot be read"),
-        (("H2", "--ansatz", "foo"), "adapt, search, efficient-su2"),
-        (("H2", "--mitigate", "foo"), "linear, polynomial"),
-        (("H2", "--measure", "foo"), "shadows, biased"),
+        (("H2", "--ansatz", "foo"), "'efficient-su2'"),
+        (("H2", "--mitigate", "foo", "--device", "manila"), "'polynomial'"),
+        (("H2", "--measure", "foo"), "'shadows'"),
+        (("H2", "--mapping", "foo"), "'bravyi_kitaev'"),
         (("H2", "--active", "3"), "two numbers"),
+        (("H2", "--active", "9" * 5000 + ",2"), "two numbers"),
+        (("H2", "--active", "2,9"), "from 1 to 2"),
         (("H2", "--basis", "nope"), "basis set 'nope'"),
         (("H2", "--bond-length", "-1"), "positive number"),
+        (("H2", "--bond-length", "nan"), "positive number"),
+        (("H2", "--bond-length", "1e300"), "at most 10000"),
+        (("H2", "--charge", "2"), "at most 1"),
+        (("H2", "--charge", "-3"), "do not fit"),
+        (("H2", "--charge", "-99999999999999999999"), "should be"),
+        (("H2", "--charge", "1.5"), "valid integer"),
+        (("H2", "--spin", "1"), "must be even"),
+        (("H2", "--spin", "4"), "at most 2"),
+        (("H2", "--spin", "-2"), "should be"),
+        (("H2", "--spin", "nan"), "valid integer"),
+        (("H2", "--frozen-core"), "no inner shells"),
+        (("H2", "--ansatz", "efficient-su2", "--layers", "100000"), "should be"),
+        (("H2", "--largest", "0"), "should be"),
+        (("H2", "--largest", "10000000000"), "should be"),
+        (("H2", "--ansatz", "search", "--episodes", "0"), "should be"),
+        (("H2", "--shots", "99999999999999999999"), "should be"),
+        (("H2", "--shots", "1.5"), "valid integer"),
+        (("H2", "--seed", "-1"), "should be"),
+        (("H2", "--layers", "3"), "--layers: it belongs to --ansatz efficient-su2 or real-amplitudes"),
+        (("H2", "--ansatz", "real-amplitudes", "--largest", "3"), "--largest: it belongs to"),
+        (("H2", "--episodes", "3"), "--episodes: it belongs to --ansatz search"),
+        (("H2", "--mitigate", "linear"), "--mitigate: it belongs to --device"),
+        (("H2", "--charge", "1", "--taper"), "one must stay; leave tapering out"),
+        (("II",), "nothing to measure"),
         (("ZZ", "--bond-length", "1"), "belongs to a molecule"),
+        (("ZZ", "--basis", "6-31g"), "--basis: for a molecule"),
+        (("ZZ", "--frozen-core"), "--frozen-core: for a molecule"),
+        (("ZZ", "--charge", "0"), "--charge: for a molecule"),
+        (("H2-2", "--taper", "--spin", "2"), "--spin, --taper: for a molecule"),
         (("LiH", "--device", "manila"), "has 5"),
         (("H2", "--device", "nowhere"), "nowhere"),
-        (("H2", "--mapping", "foo"), "mapping 'foo'"),
     ],
 )
 def test_wrong_input_ends_with_one_line_and_no_folder(bitket, tmp_path, arguments, message):
@@ -92,7 +131,13 @@ def test_wrong_input_ends_with_one_line_and_no_folder(bitket, tmp_path, argument
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "expected"), ("{}", "expected"), ('{"num_qubits": 2, "terms": []}', "no terms"), ("junk", "expected")],
+    [
+        ("[" * 200_000, "bad.json"),
+        ("", "expected"),
+        ("{}", "expected"),
+        ('{"num_qubits": 2, "terms": []}', "no terms"),
+        ("junk", "expected"),
+    ],
 )
 def test_operator_files_that_are_none(bitket, tmp_path, text, message):
     (tmp_path / "bad.json").write_text(text)
@@ -114,3 +159,160 @@ def test_a_searched_circuit(bitket, tmp_path):
     assert out["energies"]["ansatz"]["value"] == pytest.approx(out["energies"]["exact"]["value"], abs=1.6e-3)
     again = found(bitket, tmp_path, "H2", "--ansatz", "search", "--episodes", 60)
     assert again["circuit"] == out["circuit"]
+
+
+# For each option a pair of calls whose results must differ.
+CHANGES = {
+    "basis": (["H2", "--basis", "6-31g"], ["H2"]),
+    "bond_length": (["H2", "--bond-length", 0.735], ["H2"]),
+    "charge": (["H2", "--charge", 1], ["H2"]),
+    "spin": (["H2", "--spin", 2], ["H2"]),
+    "mapping": (["H2", "--mapping", "jordan_wigner"], ["H2"]),
+    "taper": (["H2", "--taper"], ["H2"]),
+    "frozen_core": (["LiH", "--frozen-core", "--largest", 2], ["LiH", "--largest", 2]),
+    "active": (["LiH", "--active", "2,2"], ["LiH", "--active", "2,3", "--largest", 2]),
+    "ansatz": (["ZZ - XI - IX", "--ansatz", "real-amplitudes"], ["ZZ - XI - IX"]),
+    "layers": (
+        ["ZZ - XI", "--ansatz", "efficient-su2", "--layers", 1],
+        ["ZZ - XI", "--ansatz", "efficient-su2"],
+    ),
+    "largest": (["LiH", "--active", "2,3", "--largest", 1], ["LiH", "--active", "2,3", "--largest", 2]),
+    "episodes": (["H2", "--ansatz", "search", "--episodes", 1], ["H2", "--ansatz", "search", "--episodes", 60]),
+    "device": (["H2", "--device", "manila"], ["H2"]),
+    "mitigate": (["H2", "--device", "manila", "--mitigate", "linear"], ["H2", "--device", "manila"]),
+    "measure": (["H2", "--measure", "shadows"], ["H2"]),
+    "shots": (["H2", "--shots", 100], ["H2"]),
+    "seed": (["H2", "--seed", 1], ["H2"]),
+}
+
+
+def test_every_option_of_the_verb_is_enumerated():
+    options = {p.name for p in typer.main.get_command(app).commands["groundstate"].params}
+    assert options == {*CHANGES, "target", "out", "as_json"}
+
+
+@pytest.mark.parametrize("option", CHANGES)
+def test_every_option_changes_the_result(bitket, tmp_path, option):
+    with_it, without = (found(bitket, tmp_path, *arguments) for arguments in CHANGES[option])
+    for out in (with_it, without):
+        del out["folder"], out["plan"]["seconds"], out["target"]
+        out.pop("seed")
+    assert with_it != without
+
+
+def test_choices_are_those_of_the_library():
+    assert set(get_args(groundstate.Ansatz)) == set(ANSATZE)
+    assert set(get_args(groundstate.Extrapolation)) == set(EXTRAPOLATORS)
+    assert set(get_args(groundstate.Method)) == set(METHODS)
+    assert get_args(groundstate.Mapping) == get_args(operator_mappings.Mapping)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "energy", "electrons", "square"),
+    [
+        (("--charge", 1), -0.53637008, [1, 0], 0.75),
+        (("--spin", 2), -0.52461556, [2, 0], 2.0),
+        (("--charge", -1), None, [2, 1], 0.75),
+    ],
+)
+@pytest.mark.parametrize("mapping", ["jordan_wigner", "parity", "bravyi_kitaev"])
+def test_charge_and_spin_apply(bitket, tmp_path, arguments, energy, electrons, square, mapping):
+    out = found(bitket, tmp_path, "H2", "--bond-length", 0.735, "--mapping", mapping, *arguments)
+    charge, spin = sum(electrons), electrons[0] - electrons[1]
+    problem = molecular_hamiltonian(Molecule.named("H2", bond_length=0.735, charge=2 - charge, spin=spin))
+    exact = out["energies"]["exact"]
+    assert exact["value"] == pytest.approx(problem.fci_energy(), abs=1e-8)
+    if energy is not None:
+        assert exact["value"] == pytest.approx(energy, abs=1e-8)
+    assert out["electrons"] == electrons
+    assert exact["spin_square"] == pytest.approx(square, abs=1e-8)
+    assert out["energies"]["ansatz"]["value"] == pytest.approx(exact["value"], abs=1e-6)
+    assert out["state"]["electrons"] == pytest.approx(charge, abs=1e-3)
+    assert out["state"]["weight"] == pytest.approx(1, abs=1e-3)
+    assert out["notes"] == []
+
+
+@pytest.mark.parametrize("ansatz", ["adapt", "real-amplitudes"])
+def test_an_ion_is_compared_with_its_own_energy_and_kept_from_others(bitket, tmp_path, ansatz):
+    (tmp_path / "ion.xyz").write_text("2\n\nHe 0 0 0\nH 0 0 0.772\n")
+    arguments = (tmp_path / "ion.xyz", "--charge", 1, "--mapping", "jordan_wigner", "--ansatz", ansatz)
+    out = found(bitket, tmp_path, *arguments)
+    exact = out["energies"]["exact"]["value"]
+    assert exact == pytest.approx(-2.85102403, abs=1e-8)  # over all basis states -3.01349, with three electrons
+    assert -1e-9 < out["energies"]["ansatz"]["value"] - exact < 2e-2
+    assert out["state"]["weight"] > 0.99
+    assert out["penalty"] > 0.16
+
+
+def test_a_state_that_left_the_molecule_is_said_to_have(bitket, tmp_path, monkeypatch):
+    (tmp_path / "ion.xyz").write_text("2\n\nHe 0 0 0\nH 0 0 0.772\n")
+    plain = groundstate._exact
+    monkeypatch.setattr(groundstate, "_exact", lambda *given: (plain(*given)[0], None))
+    arguments = ("--charge", 1, "--mapping", "jordan_wigner", "--ansatz", "real-amplitudes")
+    out = found(bitket, tmp_path, tmp_path / "ion.xyz", *arguments)
+    assert out["state"]["weight"] < 0.5
+    assert "has left the molecule" in out["notes"][0]
+    assert out["energies"]["ansatz"]["above_exact"] < -0.1
+    assert not out["energies"]["ansatz"]["chemical_accuracy"]
+
+
+def test_notes_of_spin_and_symmetry(bitket, tmp_path):
+    (tmp_path / "O2.xyz").write_text("2\n\nO 0 0 0\nO 0 0 1.21\n")
+    arguments = (tmp_path / "O2.xyz", "--active", "8,6", "--taper", "--largest", 1, "--shots", 100)
+    out = found(bitket, tmp_path, *arguments)
+    problem = molecular_hamiltonian(Molecule((tmp_path / "O2.xyz").read_text()), active_space=(8, 6))
+    assert out["energies"]["exact"]["value"] == pytest.approx(problem.fci_energy(), abs=1e-8)
+    assert out["energies"]["exact"]["spin_square"] == pytest.approx(2, abs=1e-6)
+    assert out["energies"]["exact, of the symmetry kept"]["value"] > out["energies"]["exact"]["value"] + 0.01
+    singlet = next(s for s in problem.excited_states(6) if s.spin_square < 0.1)
+    assert out["energies"]["exact, of the spin asked for"]["value"] == pytest.approx(singlet.energy, abs=1e-8)
+    assert ["see --spin" in out["notes"][0], "leave --taper out" in out["notes"][1]] == [True, True]
+
+
+def test_stored_operators_need_no_chemistry_program(bitket, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyscf", None)
+    out = found(bitket, tmp_path, "LiH-6")
+    assert out["electrons"] == [1, 1]
+    assert out["energies"]["ansatz"]["chemical_accuracy"]
+    assert out["energies"]["Hartree-Fock"]["value"] > out["energies"]["exact"]["value"]
+    for arguments in (("H2",), ("H2", "--charge", 1)):
+        status, _, err = bitket("groundstate", *arguments, "--out", tmp_path / "more")
+        assert (status, err.count("\n")) == (2, 1)
+        assert "pip install 'bitket[chem]'" in err
+
+
+def test_chemical_accuracy_is_said_only_where_the_error_bar_allows_it(bitket, tmp_path):
+    for seed in range(3):
+        status, out, _ = bitket("groundstate", "H2-2", "--shots", 2000, "--seed", seed, "--out", tmp_path)
+        assert status == 0
+        rows = {line.split("  ")[0]: line for line in out.splitlines()}
+        assert "chemical accuracy" in rows["ansatz"]
+        assert "chemical accuracy" not in rows["measured"]  # the error is about 9 millihartree
+        assert "chemical accuracy" not in rows["Hartree-Fock"]
+    out = found(bitket, tmp_path, "H2-2", "--shots", 1_000_000, "--measure", "groups")
+    measured = out["energies"]["measured"]
+    assert abs(measured["above_exact"]) + 2 * measured["standard_error"] < 1.6e-3
+    assert measured["chemical_accuracy"]
+
+
+def test_wrong_input_is_refused_before_torch_is_loaded(tmp_path):
+    code = (
+        "import sys; from bitket.cli import _status; "
+        "status = _status(sys.argv[1:]); sys.exit(status if 'torch' not in sys.modules else 99)"
+    )
+    for arguments in (["H2", "--spin", "1"], ["ZZ", "--basis", "x"], ["He9"], ["none.xyz"], ["H2", "--ansatz", "x"]):
+        command = [sys.executable, "-c", code, "groundstate", *arguments, "--out", str(tmp_path / "runs")]
+        assert subprocess.run(command, check=False, capture_output=True).returncode == 2
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_stopped_run_leaves_no_folder(bitket, tmp_path, monkeypatch):
+    from bitket.quantum.variational import groundstate as fitting
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "fit_state", stop)
+    status, _, _ = bitket("groundstate", "H2-2", "--out", tmp_path / "runs")
+    assert status == 130
+    assert not (tmp_path / "runs").exists()

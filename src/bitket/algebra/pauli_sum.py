@@ -375,23 +375,41 @@ class PauliSum:
             out[index ^ x, index] += diagonal
         return out
 
-    def ground_energy(self) -> float:
+    def ground_energy(self, sector: ArrayLike | None = None) -> float:
         """The smallest eigenvalue: see `ground_state`."""
-        if self.is_hermitian() and self.is_diagonal():
+        if sector is None and self.is_hermitian() and self.is_diagonal():
             return float(self._diagonal(0).real.min()) if len(self) else 0.0
-        return self.ground_state()[0]
+        return self.ground_state(sector)[0]
 
-    def ground_state(self) -> tuple[float, NDArray[Any]]:
+    def ground_state(self, sector: ArrayLike | None = None) -> tuple[float, NDArray[Any]]:
         """The smallest eigenvalue and a normalised eigenvector ``[2^n]``: dense up to 8 qubits, Lanczos above.
+
+        Over all basis states, a molecule's operator has ions of other charge beside the molecule: `MolecularProblem.ground_state` keeps
+        to its electrons.
+
+        Parameters
+        ----------
+        sector
+            Basis states ``[states]`` out of which the operator does not lead; only their span is searched.
 
         Raises
         ------
         PauliError
-            The operator is not Hermitian.
+            The operator is not Hermitian, or leads out of the sector.
         """
         if not self.is_hermitian():
             raise PauliError("ground state: the operator is not Hermitian")
         size = 1 << self.num_qubits
+        if sector is not None:
+            from bitket.algebra.subspaces import lowest_eigenpairs, restricted_matrix
+
+            basis = np.asarray(sector, dtype=np.int64).reshape(-1)
+            if len(basis) and not (basis.min() >= 0 and basis.max() < size):
+                raise PauliError(f"sector of an operator on {self.num_qubits} qubits: basis states are 0 to {size - 1}")
+            values, inside = lowest_eigenpairs(restricted_matrix(self._by_x(), basis), 1)
+            whole = np.zeros(size, inside.dtype)
+            whole[basis] = inside[:, 0]
+            return float(values[0]), whole
         if self.is_diagonal():
             diagonal = self._diagonal(0).real if len(self) else np.zeros(size)
             state = np.zeros(size)

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from bitket.cli.catalogue import Json
 from bitket.cli.console import console
-from bitket.cli.folders import new_folder
+from bitket.cli.folders import new_folder, require_writable
 from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
     from bitket.algebra import PauliSum
+    from bitket.quantum.operators import ElectronSector
     from bitket.quantum.variational.groundstate import FittedState
 
 __all__ = ["register"]
 
+_LARGEST = 24  # qubits of a state that is fitted
 _EXACT_QUBITS = 16
+_EXACT_DETERMINANTS = 20_000
+_LEVELS = 8  # eigenstates looked through for one of a given spin
 _NOISY_QUBITS = 10
-CHEMICAL_ACCURACY = 1.6e-3
+_LEFT = 1e-3  # weight outside the sector of which a state is said to have left it
+
+# The choices stand here and not where they are implemented, so that wrong input is refused before torch is loaded.
+Mapping = Literal["jordan_wigner", "parity", "bravyi_kitaev"]
+Ansatz = Literal["adapt", "search", "efficient-su2", "real-amplitudes"]
+Extrapolation = Literal["linear", "polynomial", "richardson", "exponential"]
+Method = Literal[
+    "shadows", "biased", "diagram", "adaptive", "derandomised", "derandomised-biased", "derandomised-diagram", "groups"
+]
+_OF_MOLECULES = ("basis", "charge", "spin", "mapping", "taper", "frozen_core", "active")
 
 
 def register(app: typer.Typer) -> None:
@@ -33,72 +47,92 @@ def register(app: typer.Typer) -> None:
 
 
 def groundstate(
+    context: typer.Context,
     target: Annotated[
         str,
         typer.Argument(
             metavar="MOLECULE|FILE",
-            help="A molecule by name (H2, LiH, BeH2, H2O, NH3, N2), an .xyz file, or a Pauli sum: text such as '0.5*ZZ - XI', or a "
-            "JSON file of terms.",
+            help="A molecule by name (H2, LiH, BeH2, H2O, NH3, N2), an .xyz file, a stored operator (H2-2, H2-3, LiH-4, LiH-6, H2O-8: "
+            "no chemistry program is needed), or a Pauli sum: text such as '0.5*ZZ - XI', or a JSON file of terms.",
         ),
     ],
     basis: Annotated[str, typer.Option(help="Basis set of a molecule.")] = "sto-3g",
     bond_length: Annotated[float | None, typer.Option(help="Of a molecule by name, in ångström.")] = None,
-    charge: Annotated[int, typer.Option(help="Charge of a molecule from a file.")] = 0,
-    spin: Annotated[int, typer.Option(help="Unpaired electrons of a molecule from a file.")] = 0,
-    mapping: Annotated[str, typer.Option(help="jordan_wigner, parity (two qubits less) or bravyi_kitaev.")] = "parity",
+    charge: Annotated[int, typer.Option(min=-100, max=100, help="Charge of a molecule.")] = 0,
+    spin: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=100,
+            help="Unpaired electrons of a molecule: 0 for a singlet, 2 for a triplet; the fewest unless given.",
+        ),
+    ] = None,
+    mapping: Annotated[
+        Mapping, typer.Option(help="How orbitals become qubits; parity takes two qubits less.")
+    ] = "parity",
     taper: Annotated[
         bool, typer.Option("--taper", help="One qubit less for each symmetry that is a parity of occupations.")
     ] = False,
     frozen_core: Annotated[bool, typer.Option("--frozen-core", help="Keep inner shells doubly occupied.")] = False,
     active: Annotated[str, typer.Option(metavar="E,O", help="Active space: electrons, orbitals.")] = "",
     ansatz: Annotated[
-        str, typer.Option(help="adapt (grown), search (built by a learning agent), efficient-su2 or real-amplitudes.")
+        Ansatz, typer.Option(help="Grown (adapt), built by a learning agent (search), or of fixed layers.")
     ] = "adapt",
-    layers: Annotated[int, typer.Option(min=1, help="Layers of an ansatz that is not grown.")] = 2,
+    layers: Annotated[int, typer.Option(min=1, max=100, help="Layers of efficient-su2 and real-amplitudes.")] = 2,
     largest: Annotated[
-        int, typer.Option(min=1, help="Most rotations of a grown ansatz, most gates of a search.")
+        int, typer.Option(min=1, max=10_000, help="Most rotations of a grown ansatz, most gates of a search.")
     ] = 100,
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes of a search.")] = 300,
+    episodes: Annotated[int, typer.Option(min=1, max=1_000_000, help="Episodes of a search.")] = 300,
     device: Annotated[str, typer.Option(metavar="NAME|FILE", help="Also run on this device's calibration.")] = "",
-    mitigate: Annotated[
-        str, typer.Option(help="Extrapolation to zero noise: linear, polynomial, richardson or exponential.")
-    ] = "exponential",
-    measure: Annotated[
-        str,
-        typer.Option(
-            metavar="METHOD",
-            help="Measurement plan: shadows, biased, diagram, adaptive, derandomised, derandomised-biased, derandomised-diagram, groups.",
-        ),
-    ] = "diagram",
-    shots: Annotated[int, typer.Option(min=1, help="Shots of the measurement plan.")] = 10_000,
+    mitigate: Annotated[Extrapolation, typer.Option(help="Extrapolation of the device to zero noise.")] = "exponential",
+    measure: Annotated[Method, typer.Option(help="How the bases of the measurement plan are chosen.")] = "diagram",
+    shots: Annotated[int, typer.Option(min=1, max=10_000_000, help="Shots of the measurement plan.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of starts and shots.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Ground state of a molecule or operator. Example: bitket groundstate LiH --frozen-core --device jakarta --measure derandomised"""
-    import numpy as np
+    """Ground state of a molecule or operator. Example: bitket groundstate LiH --frozen-core --device jakarta --measure derandomised
 
-    from bitket.quantum.measurement import METHODS, estimate, propose
-    from bitket.quantum.measurement import measure as take
-    from bitket.quantum.noise import Device
-    from bitket.quantum.variational.groundstate import ANSATZE, EXTRAPOLATORS, fit_state, mitigated_energy
-
-    for option, value, known in (
-        ("ansatz", ansatz, ANSATZE),
-        ("mitigate", mitigate, EXTRAPOLATORS),
-        ("measure", measure, METHODS),
+    Energies are compared with the exact one of the molecule's own numbers of electrons. 'Chemical accuracy' is said where the value
+    and two standard errors lie within 1.6 millihartree of it.
+    """
+    given = {
+        parameter.name
+        for parameter in context.command.params
+        if parameter.name and getattr(context.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE"
+    }
+    for option, needed, fits in (
+        ("layers", "--ansatz efficient-su2 or real-amplitudes", ansatz in ("efficient-su2", "real-amplitudes")),
+        ("largest", "--ansatz adapt or search", ansatz in ("adapt", "search")),
+        ("episodes", "--ansatz search", ansatz == "search"),
+        ("mitigate", "--device", bool(device)),
     ):
-        if value not in known:
-            raise InvalidInput(f"--{option} {value}: {', '.join(known)} are known")
+        if option in given and not fits:
+            raise InvalidInput(f"--{option}: it belongs to {needed}")
+    require_writable(out / "groundstate" / "run")
+    settings = {"mapping": mapping, "taper": taper, "frozen_core": frozen_core, "active": _active(active)}
+    problem = _problem(target, basis, bond_length, charge, spin, settings, given)
+    H, sector = problem.operator, problem.sector
+    if H.num_qubits > _LARGEST:
+        raise InvalidInput(
+            f"{target}: {H.num_qubits} qubits; states of at most {_LARGEST} are fitted"
+            + ("; choose a smaller --active space" if sector is not None else "")
+        )
+    from bitket.quantum.noise import Device
+
     machine = Device(device) if device else None
-    settings = {"mapping": mapping, "taper": taper, "frozen_core": frozen_core, "active": active}
-    name, H, reference, start = _problem(target, basis, bond_length, charge, spin, settings)
     if machine is not None and H.num_qubits > min(machine.num_qubits, _NOISY_QUBITS):
         raise InvalidInput(
             f"--device {device}: the operator has {H.num_qubits} qubits; the device has {machine.num_qubits}, and at most "
             f"{_NOISY_QUBITS} are simulated with noise"
         )
-    folder = new_folder(out / "groundstate", name)
+    import numpy as np
+
+    from bitket.quantum.measurement import estimate, propose
+    from bitket.quantum.measurement import measure as take
+    from bitket.quantum.simulation import statevector
+    from bitket.quantum.variational.groundstate import fit_state, mitigated_energy
+
     generator = np.random.default_rng(seed)
     found: dict[str, Any] = {
         "target": target,
@@ -107,13 +141,12 @@ def groundstate(
         "seed": seed,
         "ansatz": ansatz,
         "energies": {},
+        "notes": [],
     }
-    energies = found["energies"]
-    exact = H.ground_energy() if H.num_qubits <= _EXACT_QUBITS else None
-    if exact is not None:
-        energies["exact"] = {"value": exact}
-    if start is not None:
-        energies["Hartree-Fock"] = {"value": start}
+    energies, notes = found["energies"], found["notes"]
+    exact, penalty = _exact(problem, found)
+    if problem.start is not None:
+        energies["Hartree-Fock"] = {"value": problem.start}
     screen = console()
     with screen.status("fitting the ansatz") as status:
 
@@ -126,14 +159,24 @@ def groundstate(
         state = fit_state(
             H,
             ansatz,
-            reference=reference,
+            reference=problem.reference,
             layers=layers,
             largest=largest,
             episodes=episodes,
+            penalty=penalty,
             generator=generator,
             progress=None if as_json else progress,
         )
         energies["ansatz"] = {"value": state.energy}
+        if sector is not None:
+            report = sector.report(statevector(state.circuit).numpy())
+            found["state"] = asdict(report)
+            if report.weight < 1 - _LEFT:
+                alpha, beta = sector.num_electrons
+                notes.append(
+                    f"the ansatz has left the molecule: only {report.weight:.1%} of it has {alpha} alpha and {beta} beta electrons, its "
+                    f"mean number of electrons is {report.electrons:.3f}"
+                )
         counts = state.circuit.count_ops()
         found["circuit"] = {"depth": state.circuit.depth(), "gates": dict(counts), "converged": state.converged}
         circuit, operator, noise = state.circuit, H, None
@@ -144,6 +187,8 @@ def groundstate(
             done = mitigated_energy(circuit, operator, perfect, machine.native | {"rz", "cx"}, mitigate)
             energies[f"on {machine.name}, perfect readout"] = {"value": done.raw}
             energies[f"{mitigate} extrapolation from there"] = {"value": done.value}
+            if math.isfinite(done.standard_error):
+                energies[f"{mitigate} extrapolation from there"]["standard_error"] = done.standard_error
         status.update("measuring")
         plan = propose(operator, measure, shots, generator)
         outcome = estimate(operator, take(plan, circuit, generator, noise=noise))
@@ -156,56 +201,169 @@ def groundstate(
         "uncovered_weight": outcome.uncovered_weight,
         "seconds": plan.seconds,
     }
+    if exact is not None:
+        _compare(energies, exact, f"measured{place}", outcome.uncovered_weight, molecule=sector is not None)
+    folder = new_folder(out / "groundstate", problem.name)
     found["folder"] = str(folder)
     _write(folder, found, state, plan.to_dict(), exact)
     if as_json:
         print(json.dumps(found))
     else:
-        _print(found, exact, start is not None)
+        _print(found, exact, sector is not None)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """An operator, and what is known of it: the electrons, a basis state to start from, and its energy."""
+
+    name: str
+    operator: PauliSum
+    sector: ElectronSector | None = None
+    reference: str | None = None
+    start: float | None = None
+    whole: ElectronSector | None = None
+    """Without tapering: determinants of every symmetry, with `untapered`."""
+    untapered: PauliSum | None = None
+
+
+def _active(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    numbers = re.fullmatch(r"(\d{1,4}),(\d{1,4})", text)
+    if not numbers:
+        raise InvalidInput(f"--active {text}: two numbers are needed, such as 4,4")
+    return int(numbers[1]), int(numbers[2])
 
 
 def _problem(
-    target: str, basis: str, bond_length: float | None, charge: int, spin: int, settings: dict[str, Any]
-) -> tuple[str, PauliSum, str | None, float | None]:
-    """Name, operator, reference bits and their energy."""
-    from bitket.algebra import PauliSum
-    from bitket.quantum.operators import GEOMETRIES, Molecule, molecular_hamiltonian
+    target: str,
+    basis: str,
+    bond_length: float | None,
+    charge: int,
+    spin: int | None,
+    settings: dict[str, Any],
+    given: set[str],
+) -> _Problem:
+    from bitket.quantum.operators import GEOMETRIES, STORED, Molecule, molecular_hamiltonian
 
     path = Path(target)
-    molecule = None
-    if target in GEOMETRIES:
-        molecule = Molecule.named(target, bond_length=bond_length, basis=basis)
-    elif bond_length is not None:
+    if bond_length is not None and target not in GEOMETRIES:
         raise InvalidInput(f"--bond-length: it belongs to a molecule by name: {', '.join(GEOMETRIES)}")
-    elif path.suffix == ".xyz":
+    if target in GEOMETRIES:
+        molecule = Molecule.named(target, bond_length=bond_length, basis=basis, charge=charge, spin=spin)
+    elif path.suffix.lower() == ".xyz":
         molecule = Molecule(_text(path), basis, charge, spin)
-    elif path.suffix == ".json" or path.is_file():
-        try:
-            operator = PauliSum.from_dict(json.loads(_text(path)))
-        except ValueError as error:
-            raise InvalidInput(f"{target}: {error}") from None
-        return path.stem, _checked(operator, target), None, None
     else:
-        if not re.search(r"[IXYZ]", target) or re.search(r"[^IXYZ0-9eE.*+\-\s]", target):
+        wrong = [f"--{name.replace('_', '-')}" for name in _OF_MOLECULES if name in given]
+        if wrong:
             raise InvalidInput(
-                f"{target}: neither a molecule ({', '.join(GEOMETRIES)}), nor an .xyz or JSON file, nor a Pauli sum such as '0.5*ZZ - XI'"
+                f"{', '.join(wrong)}: for a molecule, by name ({', '.join(GEOMETRIES)}) or from an .xyz file; {target} is none"
             )
-        return "operator", _checked(PauliSum.parse(target), target), None, None
-    active = None
-    if settings["active"]:
-        numbers = re.fullmatch(r"(\d+),(\d+)", settings["active"])
-        if not numbers:
-            raise InvalidInput(f"--active {settings['active']}: two numbers are needed, such as 4,4")
-        active = (int(numbers[1]), int(numbers[2]))
+        return _stored(target) if target in STORED else _given(target, path)
+    if settings["frozen_core"] and not molecule.num_core_orbitals:
+        raise InvalidInput(f"--frozen-core: {molecule.formula} has no inner shells")
+    options = {"frozen_core": settings["frozen_core"], "active_space": settings["active"]}
     problem = molecular_hamiltonian(
         molecule,
         settings["mapping"],
         two_qubit_reduction=settings["mapping"] == "parity",
         taper=settings["taper"],
-        frozen_core=settings["frozen_core"],
-        active_space=active,
+        **options,
     )
-    return path.stem, problem.hamiltonian, problem.hf_bitstring, problem.hf_energy
+    whole = replace(problem, tapered=False) if settings["taper"] else problem
+    return _Problem(
+        path.stem,
+        problem.hamiltonian,
+        problem.sector,
+        problem.hf_bitstring,
+        problem.hf_energy,
+        whole.sector,
+        whole.hamiltonian,
+    )
+
+
+def _stored(target: str) -> _Problem:
+    import numpy as np
+
+    from bitket.quantum.operators import stored_hamiltonian, stored_sector
+
+    operator, sector = stored_hamiltonian(target), stored_sector(target)
+    state = np.zeros(1 << operator.num_qubits)
+    state[int(sector.reference, 2)] = 1
+    start = float(operator.expectation(state))
+    return _Problem(target, operator, sector, sector.reference, start, sector, operator)
+
+
+def _given(target: str, path: Path) -> _Problem:
+    from bitket.algebra import PauliSum
+    from bitket.quantum.operators import GEOMETRIES, STORED
+
+    if path.suffix.lower() == ".json" or os.path.isfile(target):
+        try:
+            operator = PauliSum.from_dict(json.loads(_text(path)))
+        except (ValueError, RecursionError) as error:
+            raise InvalidInput(f"{target}: {error}") from None
+        return _Problem(path.stem, _checked(operator, target))
+    if not re.search(r"[IXYZ]", target) or re.search(r"[^IXYZ0-9eE.*+\-\s]", target):
+        raise InvalidInput(
+            f"{target}: neither a molecule ({', '.join(GEOMETRIES)}), nor a stored operator ({', '.join(STORED)}), nor an .xyz or JSON "
+            "file, nor a Pauli sum such as '0.5*ZZ - XI'"
+        )
+    return _Problem("operator", _checked(PauliSum.parse(target), target))
+
+
+def _exact(problem: _Problem, found: dict[str, Any]) -> tuple[float | None, PauliSum | None]:
+    """The exact energy, and what keeps the fit among the molecule's electrons where others would lie lower."""
+    H, sector, whole = problem.operator, problem.sector, problem.whole
+    if sector is None or whole is None or problem.untapered is None:
+        if H.num_qubits > _EXACT_QUBITS:
+            return None, None
+        exact = H.ground_energy()
+        found["energies"]["exact"] = {"value": exact}
+        return exact, None
+    alpha, beta = sector.num_electrons
+    found["electrons"] = [alpha, beta]
+    if whole.num_determinants > _EXACT_DETERMINANTS:
+        return None, None
+    state = whole.eigenstates(problem.untapered, 1)[0]
+    found["energies"]["exact"] = {"value": state.energy, "spin_projection": state.spin_projection}
+    found["energies"]["exact"]["spin_square"] = state.spin_square
+    m = abs(state.spin_projection)
+    if state.spin_square > m * (m + 1) + 0.5:
+        found["notes"].append(
+            f"the ground state with S_z = {state.spin_projection:g} has S² = {state.spin_square:.3g}, a higher spin: see --spin"
+        )
+        lower = [s for s in whole.eigenstates(problem.untapered, _LEVELS) if s.spin_square < m * (m + 1) + 0.5]
+        if lower:
+            found["energies"]["exact, of the spin asked for"] = {"value": lower[0].energy}
+    kept = state.energy
+    if whole is not sector:
+        kept = sector.eigenstates(H, 1)[0].energy
+        if kept > state.energy + 1e-8:
+            found["energies"]["exact, of the symmetry kept"] = {"value": kept}
+            found["notes"].append(
+                "the ground state has another symmetry than the Hartree-Fock determinant, which --taper keeps: leave --taper out"
+            )
+    # Over all basis states an ion may lie lower: then any other number of electrons is lifted above the molecule.
+    lowest = H.ground_energy() if H.num_qubits <= _EXACT_QUBITS else kept
+    if kept - lowest < 1e-9:
+        return state.energy, None
+    found["penalty"] = kept - lowest + 0.5
+    return state.energy, found["penalty"] * sector.penalty()
+
+
+def _compare(energies: dict[str, Any], exact: float, measured: str, uncovered: float, *, molecule: bool) -> None:
+    """Adds to each energy how far it is above the exact one, and for molecules whether that is chemical accuracy."""
+    from bitket.quantum.operators import chemically_accurate
+
+    for name, entry in energies.items():
+        if name == "exact":
+            continue
+        entry["above_exact"] = entry["value"] - exact
+        if molecule:
+            entry["chemical_accuracy"] = chemically_accurate(
+                entry["value"], exact, entry.get("standard_error", 0.0), uncovered if name == measured else 0.0
+            )
 
 
 def _checked(operator: PauliSum, target: str) -> PauliSum:
@@ -227,17 +385,20 @@ def _text(path: Path) -> str:
 
 def _write(folder: Path, found: dict[str, Any], state: FittedState, plan: dict[str, Any], exact: float | None) -> None:
     from bitket.quantum.circuits.qasm import write_qasm
+    from bitket.quantum.operators import CHEMICAL_ACCURACY
     from bitket.runs.figures import subplots, write
     from bitket.runs.files import write_bytes
 
     figure, axes = subplots(width=6.0, height=3.8)
-    steps = range(1, len(state.history) + 1)
+    history = state.history or (state.energy,)
+    steps = range(1, len(history) + 1)
     if exact is not None:
-        axes.semilogy(steps, [max(e - exact, 1e-12) for e in state.history], "o-", markersize=4)
-        axes.axhline(CHEMICAL_ACCURACY, color="0.5", linewidth=1, linestyle="--")
-        axes.set(xlabel="step", ylabel="energy above exact")
+        axes.semilogy(steps, [max(e - exact, 1e-12) for e in history], "o-", markersize=4)
+        if "electrons" in found:
+            axes.axhline(CHEMICAL_ACCURACY, color="0.5", linewidth=1, linestyle="--")
+        axes.set(xlabel="step", ylabel="energy above exact" + (", with penalty" if "penalty" in found else ""))
     else:
-        axes.plot(steps, state.history, "o-", markersize=4)
+        axes.plot(steps, history, "o-", markersize=4)
         axes.set(xlabel="step", ylabel="energy")
     write(folder, "convergence", figure)
     write_bytes(folder / "circuit.qasm", write_qasm(state.circuit).encode())
@@ -254,18 +415,29 @@ def _print(found: dict[str, Any], exact: float | None, molecule: bool) -> None:
     for name, entry in found["energies"].items():
         error = f"{entry['standard_error']:.2g}" if "standard_error" in entry else ""
         row = [name, f"{entry['value']:.8f}", error]
-        if exact is not None:
-            above = entry["value"] - exact
-            near = molecule and abs(above) <= CHEMICAL_ACCURACY
-            row.append(f"{above:+.2e}" + (" [green]chemical accuracy[/]" if near and name != "exact" else ""))
+        if "above_exact" in entry:
+            row.append(
+                f"{entry['above_exact']:+.2e}"
+                + (" [green]chemical accuracy[/]" if entry.get("chemical_accuracy") else "")
+            )
         table.add_row(*row)
     screen.print(table)
+    if molecule:
+        alpha, beta = found["electrons"]
+        state, spin = found["state"], found["energies"].get("exact", {}).get("spin_square")
+        screen.print(
+            f"{alpha} alpha and {beta} beta electrons, S_z = {(alpha - beta) / 2:g}; ansatz: {state['electrons']:.4f} electrons, "
+            f"S_z = {state['spin_projection']:.4f}, S² = {state['spin_square']:.4f}"
+            + ("" if spin is None else f" (exact {spin:.4f})")
+        )
     gates, plan = found["circuit"]["gates"], found["plan"]
     screen.print(
         f"{found['qubits']} qubits, {found['terms']} terms; circuit of depth {found['circuit']['depth']} with {gates.get('cx', 0)} CX; "
         f"{plan['shots']} shots in {plan['bases']} bases"
         + (f", weight {plan['uncovered_weight']:.2g} not covered" if plan["uncovered_weight"] else "")
     )
+    for note in found["notes"]:
+        screen.print(f"[yellow]{note}[/]")
     if not found["circuit"]["converged"]:
         screen.print("[yellow]the ansatz stopped at its largest size: see --largest[/]")
     screen.print(f"{found['folder']}: result.json, circuit.qasm, plan.json, convergence.svg", markup=False)

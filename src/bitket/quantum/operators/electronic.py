@@ -11,9 +11,9 @@ are mapped to qubits. Spin orbitals are in blocks, all alpha and then all beta; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,24 @@ from numpy.typing import NDArray
 from bitket.algebra import PauliSum
 from bitket.errors import BitketError, InvalidInput, MissingExtra
 from bitket.quantum.operators.fermions import FermionHamiltonian
-from bitket.quantum.operators.mappings import Mapping, encode_occupation, reduce_two_qubits, taper_symmetries
+from bitket.quantum.operators.mappings import Encoding, Mapping, mapping_matrix
 from bitket.quantum.operators.molecules import Molecule
+from bitket.quantum.operators.sectors import ElectronicState, ElectronSector
 
-__all__ = ["ConvergenceError", "MolecularProblem", "molecular_hamiltonian"]
+__all__ = ["CHEMICAL_ACCURACY", "ConvergenceError", "MolecularProblem", "chemically_accurate", "molecular_hamiltonian"]
+
+CHEMICAL_ACCURACY = 1.6e-3
+"""One kilocalorie a mole, in hartree."""
+
+
+def chemically_accurate(value: float, exact: float, standard_error: float = 0.0, bias: float = 0.0) -> bool:
+    """Whether a value is within `CHEMICAL_ACCURACY` of the exact one, and its error bar as well.
+
+    The farther end of the bar counts: ``|value - exact| + 2 standard_error + bias``, where two standard errors are an interval of 95 %
+    and ``bias`` bounds an error that no shot shows, such as ``uncovered_weight`` of an estimate. A value that is not finite is not
+    accurate.
+    """
+    return bool(abs(value - exact) + 2 * standard_error + bias <= CHEMICAL_ACCURACY)
 
 
 class ConvergenceError(BitketError, RuntimeError):
@@ -77,33 +91,32 @@ class MolecularProblem:
         return FermionHamiltonian.from_spatial(self.constant, self.one_body, self.two_body)
 
     @cached_property
-    def hamiltonian(self) -> PauliSum:
-        """The qubit Hamiltonian, constant included."""
-        return self._tapered(self._hf_qubits)[0] if self.tapered else self._untapered
+    def sector(self) -> ElectronSector:
+        """The basis states of the qubits that encode determinants with these numbers of electrons (tapered: and this symmetry)."""
+        (alpha, beta), n = self.num_electrons, self.num_orbitals
+        known = {n - 1: alpha % 2, 2 * n - 1: (alpha + beta) % 2} if self.two_qubit_reduction else {}
+        encoding = Encoding(mapping_matrix(self.mapping, 2 * n), known)
+        if self.tapered:
+            filled = [int(p < k) for k in self.num_electrons for p in range(n)]
+            encoding = encoding.tapered(self._jordan_wigner, filled)
+        return ElectronSector(encoding, self.num_electrons)
 
     @cached_property
-    def _untapered(self) -> PauliSum:
-        operator = self.fermions.to_paulis(self.mapping)
-        return reduce_two_qubits(operator, self.num_electrons) if self.two_qubit_reduction else operator
+    def _jordan_wigner(self) -> PauliSum:
+        return self.fermions.to_paulis()
 
-    def _tapered(self, qubits: Sequence[int]) -> tuple[PauliSum, list[int]]:
-        return taper_symmetries(self._untapered, qubits)
+    @cached_property
+    def hamiltonian(self) -> PauliSum:
+        """The qubit Hamiltonian, constant included.
 
-    @property
-    def _hf_qubits(self) -> list[int]:
-        (alpha, beta), n = self.num_electrons, self.num_orbitals
-        return self._qubits([int(p < alpha) for p in range(n)] + [int(p < beta) for p in range(n)])
-
-    def _qubits(self, filled: Sequence[int]) -> list[int]:
-        """Values of the qubits before tapering."""
-        qubits, n = encode_occupation(filled, self.mapping), self.num_orbitals
-        return qubits[: n - 1] + qubits[n:-1] if self.two_qubit_reduction else qubits
+        Its lowest eigenvalue over all basis states may be that of an ion with other numbers of electrons: see `ground_state`.
+        """
+        return self.sector.encoding.operator(self._jordan_wigner)
 
     @property
     def hf_bitstring(self) -> str:
         """The Hartree-Fock determinant as a basis state of the qubits, qubit 0 rightmost."""
-        (alpha, beta), n = self.num_electrons, self.num_orbitals
-        return self.bitstring([p < alpha for p in range(n)] + [p < beta for p in range(n)])
+        return self.sector.reference
 
     def bitstring(self, occupation: Sequence[int]) -> str:
         """A determinant (occupation of each spin orbital, in blocks) as a basis state of the qubits, qubit 0 rightmost.
@@ -114,21 +127,42 @@ class MolecularProblem:
             The occupation has the wrong length, other numbers of electrons, or, where symmetries are tapered, another symmetry than
             the Hartree-Fock determinant.
         """
-        n = self.num_orbitals
-        filled = [int(bool(f)) for f in occupation]
-        if len(filled) != 2 * n or (sum(filled[:n]), sum(filled[n:])) != self.num_electrons:
-            raise InvalidInput(
-                f"occupation of {len(filled)} spin orbitals, {sum(filled[:n])} alpha and {sum(filled[n:])} beta electrons: "
-                f"{2 * n} spin orbitals with {self.num_electrons[0]} and {self.num_electrons[1]} are needed"
-            )
-        qubits = self._qubits(filled)
-        if self.tapered:
-            hamiltonian, qubits = self._tapered(qubits)
-            if hamiltonian != self.hamiltonian:
-                raise InvalidInput(
-                    f"occupation {filled}: its symmetry is not that of the Hartree-Fock determinant, the one kept"
-                )
-        return "".join(map(str, reversed(qubits)))
+        return self.sector.bitstring(occupation)
+
+    def ground_state(self, mapping: Mapping | None = None) -> ElectronicState:
+        """The lowest eigenstate with these numbers of electrons; where symmetries are tapered, of the symmetry that is kept.
+
+        Parameters
+        ----------
+        mapping
+            In the qubits of another mapping, neither reduced nor tapered; by default in this problem's own.
+
+        Raises
+        ------
+        InvalidInput
+            There are too many determinants to diagonalise.
+
+        >>> from bitket.quantum.operators import Molecule, molecular_hamiltonian
+        >>> ion = molecular_hamiltonian(Molecule("He 0 0 0; H 0 0 0.772", charge=1))
+        >>> round(ion.hamiltonian.ground_energy(), 5), round(ion.ground_state().energy, 5)    # with three electrons, with its two
+        (-3.01349, -2.85102)
+        """
+        return self._eigenstates(1, mapping)[0]
+
+    def excited_states(self, count: int, mapping: Mapping | None = None) -> list[ElectronicState]:
+        """The ``count`` eigenstates above the ground state with these numbers of electrons, in rising energy, degenerate ones each.
+
+        They are of every spin with this projection: see their ``spin_square``. Arguments and errors are those of `ground_state`.
+        """
+        if count < 1:
+            raise InvalidInput(f"{count} excited states: at least 1 is needed")
+        return self._eigenstates(count + 1, mapping)[1:]
+
+    def _eigenstates(self, count: int, mapping: Mapping | None) -> list[ElectronicState]:
+        if mapping is None:
+            return self.sector.eigenstates(self.hamiltonian, count)
+        _known(mapping)
+        return replace(self, mapping=mapping, two_qubit_reduction=False, tapered=False)._eigenstates(count, None)
 
     def fci_energy(self) -> float:
         """The exact lowest energy with these numbers of electrons, by pyscf's full configuration interaction.
@@ -191,8 +225,7 @@ def molecular_hamiltonian(
     """
     if isinstance(molecule, str):
         molecule = Molecule(molecule)
-    if mapping not in ("jordan_wigner", "parity", "bravyi_kitaev"):
-        raise InvalidInput(f"mapping {mapping!r}: known are jordan_wigner, parity, bravyi_kitaev")
+    _known(mapping)
     if two_qubit_reduction and mapping != "parity":
         raise InvalidInput(f"two-qubit reduction with the {mapping} mapping: it needs mapping='parity'")
     if active_space is not None and (frozen_core or len(removed_orbitals)):
@@ -205,7 +238,9 @@ def molecular_hamiltonian(
     orbitals = orbitals * np.sign(orbitals[np.abs(orbitals).argmax(axis=0), np.arange(orbitals.shape[1])])
     frozen, active = _choose(molecule, orbitals.shape[1], frozen_core, active_space, removed_orbitals)
     if two_qubit_reduction and len(active) < 2:
-        raise InvalidInput("two-qubit reduction of 1 orbital: no qubit would be left, at least 2 orbitals are needed")
+        raise InvalidInput(
+            "two-qubit reduction of 1 orbital: no qubit would be left, at least 2 orbitals are needed; take another mapping"
+        )
     if len(active) > 32:
         raise InvalidInput(f"{len(active)} active orbitals: at most 32; choose an active_space")
     constant, one_body, two_body = _integrals(field, orbitals[:, :frozen], orbitals[:, active])
@@ -221,6 +256,11 @@ def molecular_hamiltonian(
         num_electrons=(alpha - frozen, beta - frozen),
         hf_energy=float(field.e_tot),
     )
+
+
+def _known(mapping: str) -> None:
+    if mapping not in get_args(Mapping):
+        raise InvalidInput(f"mapping {mapping!r}: known are {', '.join(get_args(Mapping))}")
 
 
 def _pyscf() -> None:
@@ -254,6 +294,12 @@ def _hartree_fock(molecule: Molecule) -> Any:
             symmetry=True,
             verbose=0,
         )
+        alpha, beta = molecule.num_electrons
+        if alpha > cell.nao_nr():
+            raise InvalidInput(
+                f"{molecule.formula} of charge {molecule.charge} and spin {molecule.spin}: {alpha} alpha and {beta} beta electrons do "
+                f"not fit into the {cell.nao_nr()} orbitals of {molecule.basis}"
+            )
         field = scf.ROHF(cell) if molecule.spin else scf.RHF(cell)
         field.conv_tol = 1e-12
         field.kernel()

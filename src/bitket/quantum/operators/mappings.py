@@ -19,15 +19,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from bitket.algebra import BitMatrix, PauliError, PauliSum
 from bitket.errors import InvalidInput
 
 __all__ = [
+    "Encoding",
     "Mapping",
     "decode",
     "encode",
@@ -137,8 +140,7 @@ def parity_symmetries(operator: PauliSum) -> BitMatrix:
 def taper_symmetries(operator: PauliSum, state: Sequence[int]) -> tuple[PauliSum, list[int]]:
     """One qubit fewer for each Z string that commutes with the operator, in the sector of a basis state.
 
-    With B the identity whose rows at the pivots are the symmetries, ``|q> -> |B q>`` makes each symmetry the Z of one qubit, which
-    is then replaced by its value and removed (Bravyi, Gambetta, Mezzacapo, Temme 2017, arXiv:1701.08213).
+    See `Encoding.tapered`.
 
     Parameters
     ----------
@@ -157,13 +159,8 @@ def taper_symmetries(operator: PauliSum, state: Sequence[int]) -> tuple[PauliSum
     n = operator.num_qubits
     if len(state) != n:
         raise PauliError(f"a state of {len(state)} qubits for an operator on {n}: as many are needed")
-    symmetries = parity_symmetries(operator).to_dense()
-    pivots = [int(row.argmax()) for row in symmetries]
-    basis = np.eye(n, dtype=np.uint8)
-    basis[pivots] = symmetries
-    values = (basis.astype(np.int64) @ np.asarray(state, dtype=np.int64) % 2).tolist()
-    smaller = taper(_change_basis(operator, BitMatrix.from_dense(basis)), {q: 1 - 2 * values[q] for q in pivots})
-    return smaller, [value for q, value in enumerate(values) if q not in pivots]
+    encoding = Encoding(BitMatrix.identity(n)).tapered(operator, state)
+    return encoding.operator(operator), encoding.qubits(state)
 
 
 def reduce_two_qubits(operator: PauliSum, num_electrons: tuple[int, int]) -> PauliSum:
@@ -182,3 +179,98 @@ def reduce_two_qubits(operator: PauliSum, num_electrons: tuple[int, int]) -> Pau
         raise PauliError(f"two-qubit reduction of {n} qubits: an even number of at least 4 is needed")
     alpha, beta = num_electrons
     return taper(operator, {n // 2 - 1: (-1) ** alpha, n - 1: (-1) ** (alpha + beta)})
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """How determinants are kept in qubits: ``q = B f`` over GF(2), without those entries of q whose values are known.
+
+    Attributes
+    ----------
+    matrix
+        B, invertible, ``[modes, modes]``.
+    fixed
+        Entries of q that every state has alike, and their values (0 or 1); the others are, in their order, the qubits.
+
+    >>> pair = Encoding(mapping_matrix("parity", 4), {1: 1, 3: 0})        # one alpha and one beta electron
+    >>> pair.qubits([1, 0, 0, 1]), pair.basis_states([0b1001, 0b0110]).tolist()
+    ([1, 1], [3, 0])
+    """
+
+    matrix: BitMatrix
+    fixed: Dictionary[int, int] = field(default_factory=dict)
+
+    @property
+    def num_modes(self) -> int:
+        """Number of modes."""
+        return len(self.matrix)
+
+    @property
+    def kept(self) -> list[int]:
+        """The entries of q that are qubits; the first is qubit 0."""
+        return [q for q in range(self.num_modes) if q not in self.fixed]
+
+    def holds(self, occupation: Sequence[int]) -> bool:
+        """Whether a determinant has the known values."""
+        values = self._entries(occupation)
+        return all(values[q] == value for q, value in self.fixed.items())
+
+    def qubits(self, occupation: Sequence[int]) -> list[int]:
+        """Values of the qubits in a determinant, from the occupation of each mode; entry i is qubit i."""
+        values = self._entries(occupation)
+        return [values[q] for q in self.kept]
+
+    def _entries(self, occupation: Sequence[int]) -> list[int]:
+        column = BitMatrix.from_dense(np.asarray(occupation).reshape(-1, 1))
+        return [int(q) for q in (self.matrix @ column).to_dense()[:, 0]]
+
+    def basis_states(self, occupations: ArrayLike) -> NDArray[np.int64]:
+        """Index of the basis state of each determinant, from its occupation as a bit mask (mode j is bit j); -1 if it is not held."""
+        masks = np.asarray(occupations, dtype=np.uint64)
+        rows = [int(sum(int(b) << j for j, b in enumerate(row))) for row in self.matrix.to_dense()]
+        out = np.zeros(masks.shape, np.int64)
+        for qubit, entry in enumerate(self.kept):
+            out |= _parity(masks, rows[entry]) << qubit
+        for entry, value in self.fixed.items():
+            out[_parity(masks, rows[entry]) != value] = -1
+        return out
+
+    def operator(self, operator: PauliSum) -> PauliSum:
+        """A Jordan-Wigner operator on the qubits.
+
+        Terms that change a known value are left out: they have no matrix elements between the states that are held.
+        """
+        encoded = _change_basis(operator, self.matrix)
+        if not self.fixed:
+            return encoded
+        changing = BitMatrix(encoded.x, self.num_modes).to_dense()[:, sorted(self.fixed)].any(axis=1)
+        stays = PauliSum(self.num_modes, encoded.x[~changing], encoded.z[~changing], encoded.coefficients[~changing])
+        return taper(stays, {q: 1 - 2 * value for q, value in self.fixed.items()})
+
+    def tapered(self, operator: PauliSum, occupation: Sequence[int]) -> Encoding:
+        """Without one more qubit for each Z string that commutes with a Jordan-Wigner operator, in the sector of a determinant.
+
+        With T the identity whose rows at the pivots are the symmetries of the operator on the qubits, ``|q> -> |T q>`` makes each
+        symmetry the Z of one qubit, whose value is then known (Bravyi, Gambetta, Mezzacapo, Temme 2017, arXiv:1701.08213).
+
+        Raises
+        ------
+        PauliError
+            No qubit would be left.
+        """
+        symmetries = parity_symmetries(self.operator(operator)).to_dense()
+        kept = np.array(self.kept)
+        if len(symmetries) == len(kept):
+            raise PauliError(
+                f"tapering: the symmetries fix all {len(kept)} qubits, and one must stay; leave tapering out"
+            )
+        pivots = kept[symmetries.argmax(axis=1)]
+        basis = np.eye(self.num_modes, dtype=np.uint8)
+        basis[np.ix_(pivots, kept)] = symmetries
+        encoding = Encoding(BitMatrix.from_dense(basis) @ self.matrix)
+        values = encoding.qubits(occupation)
+        return Encoding(encoding.matrix, {**self.fixed, **{q: values[q] for q in pivots.tolist()}})
+
+
+def _parity(masks: NDArray[np.uint64], row: int) -> NDArray[np.int64]:
+    return (np.bitwise_count(masks & np.uint64(row)) & 1).astype(np.int64)

@@ -30,6 +30,7 @@ H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn 
 Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir
 Pt Au Hg Tl Pb Bi Po At Rn
 """.split()
+_FARTHEST = 10_000.0  # ångström: beyond, coordinates lose the digits that a bond needs
 _NOBLE = (2, 10, 18, 36, 54, 86)
 
 # Equilibrium bond length (ångström), bond angle (degrees) and source.
@@ -57,7 +58,7 @@ class Molecule:
     charge
         Total charge.
     spin
-        Number of unpaired electrons, alpha minus beta.
+        Number of unpaired electrons, alpha minus beta; None for the lowest, 0 or 1.
 
     Raises
     ------
@@ -76,7 +77,7 @@ class Molecule:
         geometry: str | Iterable[tuple[str, Iterable[float]]],
         basis: str = "sto-3g",
         charge: int = 0,
-        spin: int = 0,
+        spin: int | None = None,
     ) -> None:
         if not isinstance(geometry, str):
             atoms = [_atom(element, position) for element, position in geometry]
@@ -93,9 +94,9 @@ class Molecule:
         object.__setattr__(self, "geometry", tuple(atoms))
         object.__setattr__(self, "basis", basis)
         object.__setattr__(self, "charge", int(charge))
-        object.__setattr__(self, "spin", int(spin))
         protons = sum(self.atomic_numbers)
         electrons = protons - self.charge
+        object.__setattr__(self, "spin", electrons % 2 if spin is None else int(spin))
         if electrons < 1:
             raise InvalidInput(
                 f"molecule {self.formula} of charge {charge}: at most {protons - 1}, one electron must stay"
@@ -116,7 +117,7 @@ class Molecule:
         angle: float | None = None,
         basis: str = "sto-3g",
         charge: int = 0,
-        spin: int = 0,
+        spin: int | None = None,
     ) -> Molecule:
         """A molecule of `GEOMETRIES`, with another bond length (ångström) or bond angle (degrees) if given."""
         return cls(_named(name, bond_length, angle), basis, charge, spin)
@@ -157,8 +158,10 @@ def _atom(element: str, position: Iterable[float]) -> tuple[str, tuple[float, fl
         x, y, z = (float(c) for c in position)
     except (TypeError, ValueError):
         raise InvalidInput(f"molecule: atom {element} needs three coordinates in ångström") from None
-    if not all(map(math.isfinite, (x, y, z))):
-        raise InvalidInput(f"molecule: the coordinates ({x}, {y}, {z}) of atom {element} must be finite")
+    if not all(abs(c) <= _FARTHEST for c in (x, y, z)):
+        raise InvalidInput(
+            f"molecule: the coordinates ({x}, {y}, {z}) of atom {element} must be finite, at most {_FARTHEST:g} ångström"
+        )
     return symbol, (x, y, z)
 
 
@@ -190,8 +193,10 @@ def _named(name: str, bond_length: float | None, angle: float | None) -> Geometr
         raise InvalidInput(f"molecule {name!r}: known names are {', '.join(GEOMETRIES)}")
     length, theta, _ = GEOMETRIES[name]
     r = length if bond_length is None else float(bond_length)
-    if not (math.isfinite(r) and r > 0):
-        raise InvalidInput(f"molecule {name} with bond length {bond_length}: a positive number of ångström is needed")
+    if not 0 < r <= _FARTHEST:
+        raise InvalidInput(
+            f"molecule {name} with bond length {bond_length}: a positive number of ångström is needed, at most {_FARTHEST:g}"
+        )
     if angle is not None:
         widest = {"H2O": 180.0, "NH3": 120.0}.get(name)
         if widest is None:

@@ -17,9 +17,10 @@ from typing import Any
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.operators.electronic import molecular_hamiltonian
-from bitket.quantum.operators.mappings import taper
+from bitket.quantum.operators.mappings import Encoding, Mapping, mapping_matrix, taper
+from bitket.quantum.operators.sectors import ElectronSector
 
-__all__ = ["STORED", "computed_hamiltonian", "stored_hamiltonian"]
+__all__ = ["STORED", "computed_hamiltonian", "stored_hamiltonian", "stored_sector"]
 
 STORED = {
     "H2-2": "H2, 0.7414 ångström, parity mapping, two qubits fewer",
@@ -29,7 +30,33 @@ STORED = {
     "H2O-8": "H2O, four electrons in four orbitals, Jordan-Wigner",
 }
 """Names, which end in the number of qubits."""
+_SECTORS: dict[str, tuple[Mapping, int, int, dict[int, int]]] = {
+    "H2-2": ("parity", 2, 1, {1: 1, 3: 0}),
+    "H2-3": ("parity", 2, 1, {3: 0}),
+    "LiH-4": ("parity", 3, 1, {2: 1, 5: 0}),
+    "LiH-6": ("jordan_wigner", 3, 1, {}),
+    "H2O-8": ("jordan_wigner", 4, 2, {}),
+}
+"""Mapping, orbitals, electrons of each spin, and the parities that no qubit holds."""
 _BOHR = 0.529177210903
+
+
+def stored_sector(name: str) -> ElectronSector:
+    """The electrons of one of the operators of `STORED`: its eigenstates with them are those of the molecule.
+
+    >>> water = stored_sector("H2O-8").eigenstates(stored_hamiltonian("H2O-8"), 2)
+    >>> [(round(state.energy, 4), round(state.spin_square, 6)) for state in water]           # a singlet, a triplet
+    [(-73.2941, 0.0), (-72.3313, 2.0)]
+
+    Raises
+    ------
+    InvalidInput
+        The name is not known.
+    """
+    if name not in STORED:
+        raise InvalidInput(f"operator {name!r}: {', '.join(STORED)} are stored")
+    mapping, orbitals, pairs, known = _SECTORS[name]
+    return ElectronSector(Encoding(mapping_matrix(mapping, 2 * orbitals), known), (pairs, pairs))
 
 
 def stored_hamiltonian(name: str) -> PauliSum:

@@ -88,9 +88,11 @@ def adapt_vqe(
     Parameters
     ----------
     operator
-        Hermitian.
+        Hermitian. The pool does not conserve numbers of electrons: where an ion lies lower than the molecule, add a multiple of
+        `ElectronSector.penalty`.
     reference
-        Basis state to start from, qubit 0 rightmost, such as the Hartree-Fock state; by default all zeros.
+        Basis state to start from, qubit 0 rightmost, such as `MolecularProblem.hf_bitstring`; by default all zeros, which under
+        Jordan-Wigner is a molecule without electrons.
     pool
         Strings to choose from; by default `hamiltonian_pool`.
     tolerance

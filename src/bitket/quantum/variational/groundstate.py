@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from bitket.errors import InvalidInput
 from bitket.learning.ddqn import DoubleDQNSettings
 from bitket.quantum.circuits import Circuit, decompose, efficient_su2, real_amplitudes
 from bitket.quantum.noise import NoiseModel
+from bitket.quantum.simulation import statevector
 from bitket.quantum.variational.adapt import adapt_vqe
 from bitket.quantum.variational.mitigation import (
     Exponential,
@@ -58,6 +59,7 @@ def fit_state(
     largest: int = 100,
     tolerance: float = 1e-3,
     episodes: int = 300,
+    penalty: PauliSum | None = None,
     generator: np.random.Generator,
     progress: Callable[[int, float, float], None] | None = None,
 ) -> FittedState:
@@ -70,9 +72,26 @@ def fit_state(
         zeros (see `ArchitectureSearch`) in ``episodes``; the others have fixed ``layers`` and take the best of ``starts`` random starts.
     largest, tolerance
         Of ``"adapt"``: most rotations, and the slope below which it stops; of ``"search"``: most gates.
+    penalty
+        Added to the operator while the angles are fitted, such as a multiple of `ElectronSector.penalty`; the energy found is without
+        it, the energies on the way are with it.
     progress
         Called with the step, the energy, and the steepest slope (not known for fixed circuits).
     """
+    if penalty is not None:
+        fitted = fit_state(
+            operator + penalty,
+            ansatz,
+            reference=reference,
+            layers=layers,
+            starts=starts,
+            largest=largest,
+            tolerance=tolerance,
+            episodes=episodes,
+            generator=generator,
+            progress=progress,
+        )
+        return replace(fitted, energy=float(operator.expectation(statevector(fitted.circuit).numpy())))
     if ansatz == "adapt":
         grown = adapt_vqe(operator, reference, tolerance=tolerance, largest=largest, progress=progress)
         return FittedState(grown.circuit.bind(grown.weights.tolist()), grown.energy, grown.energies, grown.converged)
