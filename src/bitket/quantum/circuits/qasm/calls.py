@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from bitket.quantum.circuits.circuit import Condition, Instruction, Operation
+from bitket.quantum.circuits.circuit import Circuit, Condition, Instruction, Operation
 from bitket.quantum.circuits.gates import Gate, gate
 from bitket.quantum.circuits.parameter import Expression
 from bitket.quantum.circuits.qasm import modifiers
@@ -50,7 +50,8 @@ class GateCalls(Evaluator):
     def __init__(self, sources: Sources, version: int, steps: int) -> None:
         super().__init__(sources, version, steps)
         self.gates = GateTable(self, BUILTIN_2 if version == 2 else BUILTIN_3)
-        self.instructions: list[Instruction] = []
+        self.circuit = Circuit(1)  # grows with the declarations
+        self.add: Callable[[Iterable[Instruction]], None] = self.circuit._extend
         self._conditions: list[Condition | None] = [None]
         self._branches: list[Branch] = []
         self._gate_body: list[tuple[Gate | Operation, tuple[int, ...]]] | None = None
@@ -169,8 +170,9 @@ class GateCalls(Evaluator):
             self._gate_body += [(op, tuple(qubits[i] for i in local)) for op, local in operations]
             return
         self.charge(node, len(operations) * len(self._conditions))
-        add = self.instructions.append
-        for op, local in operations:
-            where = tuple(qubits[i] for i in local)
-            for condition in self._conditions:
-                add(Instruction(op, where, clbits, condition))
+        self.add(
+            Instruction(op, where, clbits, condition)
+            for op, local in operations
+            for where in (tuple(qubits[i] for i in local),)
+            for condition in self._conditions
+        )

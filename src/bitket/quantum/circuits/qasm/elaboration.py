@@ -182,6 +182,7 @@ class Elaborator(ControlFlow):
         parameter = Parameter(name, role)
         if self.parameters.setdefault(name, parameter) is not parameter:
             self.fail(node, f"parameter '{name}' is declared twice")
+        self.circuit.declare(parameter)
         return parameter
 
     def _alias(self, node: Alias) -> None:
@@ -203,6 +204,10 @@ class Elaborator(ControlFlow):
         self._physical_used = True
         self.num_qubits = max(self.num_qubits, node.index + 1)
         return Qubits((node.index,), True)
+
+    def knows_physical(self, index: int) -> bool:
+        """Whether the circuit has this physical qubit already."""
+        return self._physical_used and index < self.num_qubits
 
     # -- gates --------------------------------------------------------------------------------------------------------
     def _define_gate(self, node: GateDefinition) -> None:
