@@ -103,7 +103,7 @@ class Bulk:
                 done += 1
                 continue
             left, bracket, right = piece.rpartition(")")
-            several = None
+            several: Sequence[Instruction] | None = None
             if bracket:
                 found = gates.get(left) or find_gate(left)
                 qubits = operands.get(right) or self._find_operands(right)

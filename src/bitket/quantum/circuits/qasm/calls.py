@@ -13,7 +13,7 @@ from bitket.quantum.circuits.qasm.definitions import DefinedGate, GateTable, is_
 from bitket.quantum.circuits.qasm.evaluation import Evaluator, Scope, Variable
 from bitket.quantum.circuits.qasm.library import BUILTIN_2, BUILTIN_3, LibraryGate, Operations
 from bitket.quantum.circuits.qasm.source import QasmError, Sources
-from bitket.quantum.circuits.qasm.syntax import Block, GateCall, Node
+from bitket.quantum.circuits.qasm.syntax import Block, GateCall, Node, spelled
 from bitket.quantum.circuits.qasm.values import Qubits
 
 __all__ = ["Branch", "GateCalls", "Leave"]
@@ -90,7 +90,10 @@ class GateCalls(Evaluator):
             )
         for qubits in self._broadcast(node, operands) if num_qubits else [()]:
             if len(set(qubits)) < len(qubits):
-                self.fail(node, f"gate '{node.name}': the same qubit is used twice")
+                self.fail(
+                    node,
+                    f"gate '{node.name}': the same qubit is used twice, by {', '.join(map(spelled, node.operands))}",
+                )
             self._emit(node, operations, qubits)
 
     def operations(
@@ -155,10 +158,13 @@ class GateCalls(Evaluator):
         )
         return self.guarded(node, modifiers.controlled, operations, count, node.kind == "ctrl"), num_qubits + count
 
-    def _broadcast(self, node: Node, operands: list[Qubits]) -> Iterator[tuple[int, ...]]:
+    def _broadcast(self, node: GateCall, operands: list[Qubits]) -> Iterator[tuple[int, ...]]:
         sizes = {len(operand.indices) for operand in operands if not operand.scalar}
         if len(sizes) > 1:
-            self.fail(node, f"registers of different sizes ({', '.join(map(str, sorted(sizes)))}) in one statement")
+            names = ", ".join(map(spelled, node.operands))
+            self.fail(
+                node, f"registers of different sizes ({', '.join(map(str, sorted(sizes)))}) in one statement: {names}"
+            )
         for i in range(sizes.pop() if sizes else 1):
             yield tuple(operand.indices[0 if operand.scalar else i] for operand in operands)
 

@@ -6,6 +6,7 @@ that fill large files go straight to instructions (`bulk`).
 
 from __future__ import annotations
 
+import codecs
 import gc
 import os
 import warnings
@@ -61,7 +62,7 @@ def read_qasm(text: str, *, name: str = "<text>", inputs: Iterable[str] = ()) ->
     """
     if not isinstance(text, str):
         raise InvalidInput(f"read_qasm: text of type {type(text).__name__}: a str is needed")
-    return _Reading(name, inputs, None).circuit(text)
+    return _Reading(name, inputs, None).circuit(_with_plain_lines(text))
 
 
 def load_qasm(path: str | os.PathLike[str], *, inputs: Iterable[str] = ()) -> Circuit:
@@ -96,10 +97,17 @@ def _contents(path: Path) -> str:
         raise _Unreadable(f"the file cannot be read ({getattr(error, 'strerror', None) or error})") from None
     if len(data) > MAX_BYTES:
         raise _Unreadable(f"the file is longer than {MAX_BYTES >> 20} MiB, which is the limit")
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-8-sig")
+        return _with_plain_lines(data.decode("utf-16" if wide else "utf-8"))
     except UnicodeDecodeError as error:
-        raise _Unreadable(f"byte {error.start} is not UTF-8 text") from None
+        raise _Unreadable(f"byte {error.start} is not UTF-{16 if wide else 8} text") from None
+
+
+def _with_plain_lines(text: str) -> str:
+    """Without a byte order mark, and with lines that end as here: of Windows and of old, where a comment would else not end."""
+    text = text.removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 @contextmanager
