@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bitket.cli.reproduce import Job, failure_of
+from bitket.cli.jobs import Job, failure_of
 from bitket.errors import InvalidInput, MissingExtra
 from bitket.runs.files import write_bytes
 
