@@ -33,7 +33,10 @@ def reproduce(
     ] = None,
     scale: Annotated[str, typer.Option(help="quick (about 30 s each) or full (the papers' settings).")] = "quick",
     seed: Seed = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Studies at a time on this machine; they share its cores.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Studies at a time on this machine; they share its cores.", show_default="the cores"),
+    ] = None,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster instead.")] = "",
     out: Out = Path("runs"),
     resume: Annotated[
@@ -45,6 +48,10 @@ def reproduce(
     from bitket import studies
     from bitket.report import write_index
 
+    if ray:
+        from bitket.cli.cluster import reach
+
+        reach(ray)  # before anything is written
     name = new_id()
     todo = []
     for study in names or studies.keys():
@@ -61,7 +68,7 @@ def reproduce(
 
         outcomes: Iterable[dict[str, Any]] = on_cluster(ray, todo)
     else:
-        outcomes = _on_this_machine(todo, jobs)
+        outcomes = _on_this_machine(todo, jobs or _cores())
     for row in _shown(outcomes, len(todo), quiet=as_json):
         rows.append(row)
         rows.sort(key=lambda row: row["study"])
@@ -83,9 +90,14 @@ def _resumable(folder: Path, scale: str, seed: int) -> Path | None:
     return last if (header["scale"], header["seed"]) == (scale, seed) else None
 
 
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _on_this_machine(todo: list[Job], jobs: int) -> Iterator[dict[str, Any]]:
     """Outcomes as they come; a process that fails or is killed is one outcome and touches no other."""
-    threads = str(max(1, len(os.sched_getaffinity(0)) // jobs)) if hasattr(os, "sched_getaffinity") else "1"
+    threads = str(max(1, _cores() // max(1, min(jobs, len(todo)))))  # of each job: together no more than the cores
     environment = {"OMP_NUM_THREADS": threads} | os.environ
     waiting, running = list(todo), dict[Job, subprocess.Popen[bytes]]()
     with ExitStack() as files:
