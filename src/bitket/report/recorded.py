@@ -1,4 +1,4 @@
-"""The recorded full runs: ``results/*.json`` of the source, which an installed package holds as ``bitket/recorded``."""
+"""The recorded full runs: ``results/*.json`` of the source, which an installed package holds as ``bitket/results``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["recorded"]
 def recorded(study: str) -> dict[str, Any] | None:
     """What result.json of the recorded full run of a study holds; None if there is none (of a study of one's own)."""
     package = Path(str(files("bitket")))
-    for folder in (package / "recorded", package.parents[1] / "results"):
+    for folder in (package / "results", package.parents[1] / "results"):
         path = folder / f"{study}.json"
         if path.is_file():
             try:
