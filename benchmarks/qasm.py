@@ -62,7 +62,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     def load2(text: str) -> QuantumCircuit:
         return qasm2.loads(text, custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS)
 
-    for gates in (2_000,) if quick else (2_000, 100_000):
+    for gates in (2_000,) if quick else (2_000, 100_000, 600_000):
         circuit = _circuit(gates)
         text2, text3 = write_qasm(circuit, 2), write_qasm(circuit, 3)
         peer = load2(text2)

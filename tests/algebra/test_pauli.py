@@ -1,3 +1,4 @@
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -91,10 +92,11 @@ def test_ground_energy_of_ising_chain():
     assert PauliSum.from_sparse(ring, n).ground_energy() == pytest.approx(-2 / np.sin(np.pi / (2 * n)), abs=1e-9)
 
 
+@pytest.mark.parametrize("order", ["fewest", "conflicts", "magnitude", "saturation"])
 @pytest.mark.parametrize("relation", ["qubitwise", "commuting"])
-def test_groups_partition_the_terms_and_commute(relation):
+def test_groups_partition_the_terms_and_commute(relation, order):
     operator = random_sum(np.random.default_rng(7), 6, 60, real=True).simplify()
-    groups = operator.group(relation)
+    groups = operator.group(relation, order)
     assert sum(groups[1:], groups[0]) == operator
     assert sum(len(g) for g in groups) == len(operator)
     for g in groups:
@@ -102,6 +104,18 @@ def test_groups_partition_the_terms_and_commute(relation):
         if relation == "qubitwise":
             basis = PauliString.from_label(shared_basis(g))
             assert all(PauliString(6, x, z).commutes_qubitwise(basis) for _, x, z in g.masks())
+
+
+@pytest.mark.parametrize("relation", ["qubitwise", "commuting"])
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_are_as_few_as_by_the_greedy_colourings_of_networkx(relation, seed):
+    operator = random_sum(np.random.default_rng(seed), 7, 150, real=True).simplify()
+    graph = nx.from_numpy_array(conflicts(operator, relation))
+    theirs = {s: len({*nx.greedy_color(graph, s).values()}) for s in ("largest_first", "DSATUR")}
+    by = {order: len(operator.group(relation, order)) for order in ("conflicts", "magnitude", "saturation")}
+    assert by["conflicts"] == theirs["largest_first"]
+    assert by["saturation"] == theirs["DSATUR"]
+    assert len(operator.group(relation)) == min(by.values())
 
 
 @pytest.mark.parametrize(
@@ -119,6 +133,7 @@ def test_groups_partition_the_terms_and_commute(relation):
         (lambda: PauliSum.from_list([("X", 1)]).expectation(np.ones(3)), "last axis must be 2"),
         (lambda: PauliSum.from_list([("X", 1)]) + PauliSum.from_list([("XX", 1)]), "must be equal"),
         (lambda: group_terms(PauliSum.from_list([("X", 1)]), "nothing"), "are known"),
+        (lambda: PauliSum.from_list([("X", 1)]).group(order="nothing"), "'fewest', 'conflicts'"),
         (lambda: PauliSum.from_dict({"terms": 3}), "expected"),
         (lambda: PauliSum.identity(27).sparse(), "at most 26"),
         (lambda: PauliSum.identity(15).matrix(), "at most 14"),

@@ -1,8 +1,11 @@
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -134,8 +137,75 @@ def test_studies_on_a_ray_cluster_survive_a_lost_worker(bitket, tmp_path, files)
         assert {"result.json", "report.html", "convergence.svg", "output.txt"} <= {p.name for p in folder.iterdir()}
 
 
-def test_a_cluster_that_does_not_answer_is_named(bitket, tmp_path, files):
+@pytest.fixture
+def nowhere(monkeypatch):
+    """Addresses that do not serve as a cluster, and what is said of them."""
     pytest.importorskip("ray")
-    status, _, err = bitket("reproduce", files["good"], "--ray", "nonsense", "--out", tmp_path / "runs")
-    assert status == 2
-    assert "bitket: Ray cluster nonsense: " in err
+    from bitket.cli import cluster
+
+    monkeypatch.setattr(cluster, "PATIENCE", 1.0)
+    look_up = cluster.socket.getaddrinfo
+
+    def scripted(host, *rest, **options):
+        if host == "slow.invalid":
+            time.sleep(30)
+        if host == "none.invalid":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *rest, **options)
+
+    monkeypatch.setattr(cluster.socket, "getaddrinfo", scripted)
+    with (
+        socket.socket() as closed,
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        socket.create_server(("127.0.0.1", 0)) as other,
+    ):
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+
+        def hang_up():
+            with contextlib.suppress(OSError):
+                while True:
+                    other.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        yield {
+            f"127.0.0.1:{closed.getsockname()[1]}": "connection refused",
+            f"127.0.0.1:{silent.getsockname()[1]}": "no answer",
+            f"127.0.0.1:{other.getsockname()[1]}": "",
+            "none.invalid:1": "name or service not known",
+            "slow.invalid:1": "no answer",
+        }
+
+
+def test_a_cluster_that_does_not_answer_is_named_within_seconds(bitket, tmp_path, files, nowhere, monkeypatch):
+    for place, reason in nowhere.items():
+        for address in (place, f"ray://{place}", "auto"):
+            monkeypatch.setenv("RAY_ADDRESS", place)
+            start = time.monotonic()
+            status, _, err = bitket("reproduce", files["good"], "--ray", address, "--out", tmp_path / "runs")
+            assert (status, time.monotonic() - start < 10) == (2, True)
+            assert f"bitket: cannot reach {place} ({reason}" in err
+    for address in ("nonsense", "nohost", "a:b", ":1", "http://a:1", "a:0", "a:99999"):
+        status, _, err = bitket("reproduce", files["good"], "--ray", address, "--out", tmp_path / "runs")
+        assert (status, f"--ray {address}: 'ray://HOST:PORT'" in err) == (2, True)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_as_many_jobs_as_cores_share_the_threads(bitket, tmp_path, files, monkeypatch):
+    from bitket.cli import reproduce
+
+    started = []
+
+    class Watched(subprocess.Popen):
+        def __init__(self, *args, **options):
+            started.append(options["env"]["OMP_NUM_THREADS"])
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr(reproduce.subprocess, "Popen", Watched)
+    monkeypatch.setattr(reproduce, "_cores", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert bitket("reproduce", files["good"], files["bad"], "--out", tmp_path / "a")[0] == 1
+    assert started == ["3", "3"]
+    assert bitket("reproduce", files["good"], files["bad"], "--jobs", 6, "--out", tmp_path / "b")[0] == 1
+    assert started[2:] == ["3", "3"]
+    assert bitket("reproduce", files["good"], files["bad"], "--jobs", 1, "--out", tmp_path / "c")[0] == 1
+    assert started[4:] == ["6", "6"]

@@ -1,9 +1,12 @@
 """Pauli algebra against stim and qiskit.quantum_info."""
 
+import networkx as nx
 import numpy as np
 import pytest
 
 from bitket.algebra import PauliString, PauliSum, group_terms
+from bitket.algebra.grouping import conflicts
+from bitket.quantum.operators import Molecule, molecular_hamiltonian
 
 stim = pytest.importorskip("stim")
 quantum_info = pytest.importorskip("qiskit.quantum_info")
@@ -38,3 +41,17 @@ def test_grouping_needs_about_as_many_groups_as_qiskit():
     theirs = quantum_info.SparsePauliOp.from_list([(label, 1.0) for label in ours.labels()])
     assert len(group_terms(ours, "qubitwise")) <= 1.1 * len(theirs.group_commuting(qubit_wise=True))
     assert len(group_terms(ours, "commuting")) <= 1.1 * len(theirs.group_commuting(qubit_wise=False))
+
+
+@pytest.mark.parametrize(
+    ("name", "basis", "before"),
+    [("H2", "sto-3g", 5), ("H2", "6-31g", 46), ("LiH", "sto-3g", 136), ("BeH2", "sto-3g", 140)],
+)
+def test_groups_of_molecules_are_as_few_as_of_any_order(name, basis, before):
+    pytest.importorskip("pyscf")
+    operator = molecular_hamiltonian(Molecule.named(name, basis=basis)).hamiltonian.simplify()
+    graph = nx.from_numpy_array(conflicts(operator, "qubitwise"))
+    theirs = min(len({*nx.greedy_color(graph, s).values()}) for s in ("largest_first", "smallest_last", "DSATUR"))
+    assert len(operator.group()) <= min(
+        before, theirs, *(len(operator.group(order=o)) for o in ("conflicts", "magnitude", "saturation"))
+    )

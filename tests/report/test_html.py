@@ -9,6 +9,8 @@ import pytest
 
 from bitket.errors import InvalidInput
 from bitket.report import render, write_index, write_report
+from bitket.report.html import figures_apart
+from bitket.report.recorded import recorded
 from bitket.runs import execute
 from bitket.studies import load
 
@@ -147,3 +149,65 @@ def test_a_folder_without_a_finished_run_is_named(folder, tmp_path):
     (broken / "report.json").write_text("{}")
     with pytest.raises(InvalidInput, match=r"result\.json or report\.json lacks 'full_config'"):
         write_report(broken)
+
+
+RECORDED = sorted((Path(__file__).parents[2] / "results").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+def test_beside_a_quick_verdict_stands_that_of_the_recorded_full_run(folder, tmp_path, path):
+    full = json.loads(path.read_text())
+    assert recorded(path.stem) == full
+    copy = shutil.copytree(folder, tmp_path / "quick")
+    result = json.loads((copy / "result.json").read_text())
+    claims = [
+        claim | {"verdict": "not tested at this scale", "measured": None, "reason": "Too small."}
+        for claim in full["claims"]
+    ]
+    (copy / "result.json").write_text(json.dumps(result | {"study": path.stem, "claims": claims}))
+    text = " ".join(Page(render(copy)).text.split())
+    for claim in full["claims"]:
+        measured = "–" if claim["measured"] is None else f"{claim['measured']:.4g}"
+        assert re.search(
+            rf"Recorded full run {re.escape(measured)} (?:{re.escape(claim['unit'])} )?. {claim['verdict']}", text
+        )
+    counts = Counter(claim["verdict"] for claim in full["claims"])
+    row = {"study": path.stem, "title": "t", "folder": str(copy), "claims": {}, "seconds": 1.0, "error": ""}
+    shown = " ".join(Page(write_index(tmp_path / "index.html", [row]).read_text()).text.split())
+    assert "recorded full run: " in shown
+    assert all(f"{n} {word}" in shown for word, n in counts.items())
+    (copy / "result.json").write_text(json.dumps(result | {"study": path.stem, "claims": claims, "scale": "full"}))
+    assert "Recorded full run" not in Page(render(copy)).text
+
+
+def test_a_study_of_ones_own_has_no_recorded_run(folder):
+    assert recorded("estimating-pi") is None
+    assert "Recorded full run" not in render(folder)
+
+
+@pytest.mark.parametrize(
+    ("reason", "parts"),
+    [
+        ("mean rank by error; a 2.7, b-c 2.9, d e 3.0, f 3.4",
+         ["mean rank by error", [("a", "2.7"), ("b-c", "2.9"), ("d e", "3.0"), ("f", "3.4")]]),
+        ("95 %: a: 2.8 +- 0.1; b: 3 +- 0.2; c: -1 ± 3; d: 1e-3; 2 is needed for each",
+         ["95 %", [("a", "2.8 +- 0.1"), ("b", "3 +- 0.2"), ("c", "-1 ± 3"), ("d", "1e-3")], "2 is needed for each"]),
+        ("a 1, b 2, c 3", ["a 1, b 2, c 3"]),
+        ("A sentence, with commas, and no figures; nor rows.", ["A sentence, with commas, and no figures; nor rows."]),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_rows_of_figures_become_tables(reason, parts):
+    found = figures_apart(reason)
+    assert [part.rstrip(":") if isinstance(part, str) else part for part in found] == parts
+
+
+def test_no_figure_of_a_recorded_reason_is_lost():
+    tables = 0
+    for path in RECORDED:
+        for claim in json.loads(path.read_text())["claims"]:
+            found = figures_apart(claim["reason"])
+            flat = " ".join(p if isinstance(p, str) else " ".join(f"{a} {b}" for a, b in p) for p in found)
+            assert re.findall(r"[\w.+-]+", flat) == re.findall(r"[\w.+-]+", claim["reason"])
+            tables += sum(not isinstance(p, str) for p in found)
+    assert tables > 3

@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bitket.algebra.grouping import Order, Relation, group_terms
 from bitket.algebra.pauli import PauliError, PauliString
 from bitket.algebra.walsh import walsh_hadamard
 
@@ -275,11 +276,13 @@ class PauliSum:
         """Hermitian adjoint."""
         return PauliSum(self.num_qubits, self.x, self.z, self.coefficients.conj())
 
-    def group(self, relation: Literal["qubitwise", "commuting"] = "qubitwise") -> list[PauliSum]:
-        """Groups of terms that commute, qubit by qubit or as a whole: see `bitket.algebra.group_terms`."""
-        from bitket.algebra.grouping import group_terms
+    def take(self, rows: Sequence[int]) -> PauliSum:
+        """The operator of some of the terms, by their numbers."""
+        return PauliSum(self.num_qubits, self.x[rows], self.z[rows], self.coefficients[rows])
 
-        return group_terms(self, relation)
+    def group(self, relation: Relation = "qubitwise", order: Order = "fewest") -> list[PauliSum]:
+        """Groups of terms that commute, qubit by qubit or as a whole: see `bitket.algebra.group_terms`."""
+        return group_terms(self, relation, order)
 
     # -- action on states -------------------------------------------------------------------------------------------
     def _by_x(self) -> dict[int, tuple[NDArray[np.int64], NDArray[np.complex128]]]:

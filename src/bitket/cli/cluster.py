@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from queue import Empty, Queue
 from typing import Any
 
-from bitket.cli.reproduce import Job, failure_of
+from bitket.cli.jobs import Job, failure_of
 from bitket.errors import InvalidInput, MissingExtra
 from bitket.runs.files import write_bytes
 
-__all__ = ["on_cluster"]
+__all__ = ["on_cluster", "reach"]
 
 RETRIES = 2  # of a task whose worker or node was lost
+PATIENCE = 5.0  # seconds for a cluster to answer
+_GREETING = (
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+)  # of gRPC, on which Ray stands: HTTP/2 (RFC 9113, 3.4)
 
 
 def on_cluster(address: str, todo: list[Job]) -> Iterator[dict[str, Any]]:
@@ -61,16 +71,82 @@ def on_cluster(address: str, todo: list[Job]) -> Iterator[dict[str, Any]]:
             ray.shutdown()
 
 
-def _connected(address: str) -> Any:
+def _ray() -> Any:
     try:
         import ray
     except ImportError:
         raise MissingExtra("running on a cluster needs Ray: pip install 'bitket[cluster]'") from None
+    return ray
+
+
+def _connected(address: str) -> Any:
+    ray = _ray()
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False if address == "local" else None)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise InvalidInput(f"Ray cluster {address}: {str(error).splitlines()[0]}") from None
     return ray
+
+
+def reach(address: str) -> None:
+    """Find out within seconds whether a cluster answers; Ray itself tries for minutes.
+
+    Raises
+    ------
+    MissingExtra
+        Ray is not installed.
+    InvalidInput
+        The address is none, or no Ray server answers there.
+    """
+    _ray()
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or "auto"
+    if address in ("local", "auto"):  # no address to try: Ray looks on this machine, and says at once if there is none
+        return
+    scheme, _, place = address.rpartition("://")
+    host, colon, port = place.rpartition(":")
+    if scheme not in ("", "ray") or not colon or not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise InvalidInput(f"--ray {address}: 'ray://HOST:PORT', 'HOST:PORT', 'auto' or 'local' is needed")
+    try:
+        with closing(_opened(host.strip("[]"), int(port))) as answer:
+            answer.sendall(_GREETING)
+            if not answer.recv(1):
+                raise ConnectionError("it does not speak as Ray does")
+    except (OSError, UnicodeError) as error:
+        reason = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or str(error)
+        raise InvalidInput(f"cannot reach {place} ({reason.lower()})") from None
+
+
+def _opened(host: str, port: int) -> socket.socket:
+    """A connection, by any of the host's addresses; the name is looked up in a thread, since that cannot be told to end."""
+    found: Queue[Any] = Queue()
+
+    def look_up() -> None:
+        try:
+            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            found.put(error)
+
+    end = time.monotonic() + PATIENCE
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        addresses = found.get(timeout=PATIENCE)
+    except Empty:
+        raise TimeoutError from None
+    last: Exception = TimeoutError()
+    if isinstance(addresses, Exception):
+        raise addresses
+    for family, kind, protocol, _, address in addresses:
+        connection = socket.socket(family, kind, protocol)
+        connection.settimeout(max(0.1, end - time.monotonic()))
+        try:
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            last = error
+        else:
+            return connection
+    raise last
 
 
 def _run_there(job: Job, source: bytes | None) -> tuple[int, dict[str, bytes]]:

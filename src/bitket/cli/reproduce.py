@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,37 +16,10 @@ import typer
 
 from bitket.cli.catalogue import Json
 from bitket.cli.console import STYLES, console
+from bitket.cli.jobs import Job, failure_of
 from bitket.cli.run import Out, Seed, new_id, newest
 
-__all__ = ["Job", "failure_of", "register"]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One study to run: how the command line calls it, its key, and where it runs."""
-
-    name: str
-    key: str
-    folder: Path
-    scale: str
-    seed: int
-
-    def command(self, out: Path, *, resume: bool = False) -> list[str]:
-        """The process that runs it, into ``out``."""
-        verb = [sys.executable, "-m", "bitket", "run", self.name, self.folder.name, "--out", str(out)]
-        return [*verb, "--scale", self.scale, "--seed", str(self.seed), *(["--resume"] if resume else [])]
-
-    def outcome(self, failure: str = "") -> dict[str, Any]:
-        """Its row of the scoreboard, from its folder; ``failure`` where it has not left a result."""
-        row = {"study": self.key, "folder": str(self.folder), "title": self.key, "claims": {}, "seconds": 0.0}
-        try:
-            result = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
-            extras = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return row | {"error": failure or "it left no result"}
-        words = [claim["verdict"] for claim in result["claims"]]
-        claims = {word: words.count(word) for word in STYLES}
-        return row | {"title": extras["paper"]["title"], "claims": claims, "seconds": result["seconds"], "error": ""}
+__all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +33,10 @@ def reproduce(
     ] = None,
     scale: Annotated[str, typer.Option(help="quick (about 30 s each) or full (the papers' settings).")] = "quick",
     seed: Seed = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Studies at a time on this machine; they share its cores.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Studies at a time on this machine; they share its cores.", show_default="the cores"),
+    ] = None,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster instead.")] = "",
     out: Out = Path("runs"),
     resume: Annotated[
@@ -73,6 +48,10 @@ def reproduce(
     from bitket import studies
     from bitket.report import write_index
 
+    if ray:
+        from bitket.cli.cluster import reach
+
+        reach(ray)  # before anything is written
     name = new_id()
     todo = []
     for study in names or studies.keys():
@@ -89,7 +68,7 @@ def reproduce(
 
         outcomes: Iterable[dict[str, Any]] = on_cluster(ray, todo)
     else:
-        outcomes = _on_this_machine(todo, jobs)
+        outcomes = _on_this_machine(todo, jobs or _cores())
     for row in _shown(outcomes, len(todo), quiet=as_json):
         rows.append(row)
         rows.sort(key=lambda row: row["study"])
@@ -111,9 +90,14 @@ def _resumable(folder: Path, scale: str, seed: int) -> Path | None:
     return last if (header["scale"], header["seed"]) == (scale, seed) else None
 
 
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _on_this_machine(todo: list[Job], jobs: int) -> Iterator[dict[str, Any]]:
     """Outcomes as they come; a process that fails or is killed is one outcome and touches no other."""
-    threads = str(max(1, len(os.sched_getaffinity(0)) // jobs)) if hasattr(os, "sched_getaffinity") else "1"
+    threads = str(max(1, _cores() // max(1, min(jobs, len(todo)))))  # of each job: together no more than the cores
     environment = {"OMP_NUM_THREADS": threads} | os.environ
     waiting, running = list(todo), dict[Job, subprocess.Popen[bytes]]()
     with ExitStack() as files:
@@ -138,14 +122,6 @@ def _on_this_machine(todo: list[Job], jobs: int) -> Iterator[dict[str, Any]]:
                 process.terminate()
             for process in running.values():
                 process.wait()
-
-
-def failure_of(status: int, output: bytes) -> str:
-    """One line that says why a study's process failed: what it said last, or how it ended."""
-    if status < 0:
-        return f"killed by signal {-status}"
-    lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1].strip() if status and lines else f"ended with status {status}"
 
 
 def _shown(outcomes: Iterable[dict[str, Any]], total: int, *, quiet: bool) -> Iterator[dict[str, Any]]:

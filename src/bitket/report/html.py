@@ -16,10 +16,11 @@ from typing import Any
 
 import bitket
 from bitket.errors import InvalidInput
+from bitket.report.recorded import recorded
 from bitket.runs.claim import WORDS
 from bitket.runs.files import read_json, write_text
 
-__all__ = ["render", "write_index", "write_report"]
+__all__ = ["figures_apart", "render", "write_index", "write_report"]
 
 # A verdict is told by its word and its mark; colour only adds to them.
 _MARKS = dict(zip(WORDS, ("✓", "✗", "○"), strict=True))
@@ -42,9 +43,11 @@ def render(folder: Path) -> str:
             {"name": name, "used": used, "full": full.get(name), "differs": name not in full or used != full[name]}
             for name, used in result["config"].items()
         ]
+        before = recorded(result["study"]) if result["scale"] != "full" else None
         return _template("run.html").render(
             result=result,
             extras=extras,
+            full_run={claim["id"]: claim for claim in before["claims"]} if before else {},
             figures=[figure | {"svg": _inline(folder, figure)} for figure in extras["figures"]],
             counts=_counts(claim["verdict"] for claim in result["claims"]),
             settings=settings,
@@ -73,7 +76,9 @@ def write_index(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     listed: list[dict[str, Any]] = []
     for row in rows:
         page = Path(row["folder"]) / "report.html"
-        listed.append({**row, "link": os.path.relpath(page, path.parent) if page.exists() else ""})
+        before = recorded(row["study"])
+        full = _counts(claim["verdict"] for claim in before["claims"]) if before else {}
+        listed.append({**row, "link": os.path.relpath(page, path.parent) if page.exists() else "", "full": full})
     total = _counts(word for row in listed for word, n in row["claims"].items() for _ in range(n))
     write_text(path, _template("index.html").render(rows=listed, total=total))
     return path
@@ -96,7 +101,13 @@ def _template(name: str) -> Any:
         undefined=StrictUndefined,
         loader=FunctionLoader(lambda part: (folder / part).read_text(encoding="utf-8")),
     )
-    environment.filters |= {"number": _number, "setting": _setting, "duration": _duration, "memory": _memory}
+    environment.filters |= {
+        "figures": figures_apart,
+        "number": _number,
+        "setting": _setting,
+        "duration": _duration,
+        "memory": _memory,
+    }
     style = Markup((folder / "style.css").read_text(encoding="utf-8"))
     environment.globals |= {"marks": _MARKS, "kinds": _KINDS, "style": style, "version": bitket.__version__}
     return environment.get_template(name)
@@ -123,6 +134,31 @@ def _number(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+_ENTRY = re.compile(
+    r"(?P<name>\S.{0,39}?)(?:: | )(?P<value>[-+]?[0-9][0-9.e+-]*(?: (?:±|\+-) [0-9.e+-]+)?(?: (?:%|mHa|Ha|km|s))?)(?P<end>; |, |$)"
+)
+_LEAST = 4  # entries that are easier to read as a table
+
+
+def figures_apart(reason: str) -> list[str | list[tuple[str, str]]]:
+    """A sentence with its long rows of ``name value, name value, ...`` taken out as tables of names and values."""
+    parts: list[str | list[tuple[str, str]]] = []
+    done = at = 0
+    while at < len(reason):
+        rows, end = [], at
+        while end < len(reason) and (match := _ENTRY.match(reason, end)) and not re.search(r"[;,:]", match["name"]):
+            rows.append((match["name"], match["value"]))
+            end = match.end()
+        if len(rows) >= _LEAST:
+            parts += [text for text in (reason[done:at].strip(" ;,"),) if text]
+            parts.append(rows)
+            done = at = end
+        else:
+            ahead = re.compile(r"; |, |: ").search(reason, at)
+            at = ahead.end() if ahead else len(reason)
+    return parts + [text for text in (reason[done:].strip(" ;,") if done else reason,) if text]
 
 
 def _setting(value: Any) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.circuits.qasm import QasmError, read_qasm, write_qasm
+from bitket.quantum.circuits.qasm.bulk import Bulk
 
 HEAD3 = 'OPENQASM 3.0; include "stdgates.inc"; '
 WORDS = """
@@ -29,16 +30,25 @@ PROGRAMS = [
 ]  # fmt: skip
 
 
-def survives(text: str) -> None:
-    """The text is a circuit, or an error of one line that begins with its place; anything else raises."""
-    said = ""
+def outcome(text: str) -> Circuit | str:
     try:
-        circuit = read_qasm(text)
-        assert isinstance(circuit, Circuit)
+        return read_qasm(text)
     except QasmError as error:
-        said = str(error)
-        assert re.match(r"<text>:\d+:\d+: .", said)
-    assert "\n" not in said
+        return str(error)
+
+
+def survives(text: str) -> None:
+    """The text is a circuit, or an error of one line that begins with its place, the same by the short way and the long way."""
+    found = outcome(text)
+    if isinstance(found, str):
+        assert re.match(r"<text>:\d+:\d+: .", found)
+        assert "\n" not in found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Bulk, "take", lambda self, text, at: at)
+        other = outcome(text)
+    assert found == other
+    if isinstance(found, Circuit):
+        assert (found.parameters, found.name) == (other.parameters, other.name)
 
 
 def mutate(text: str, cuts: list[tuple[int, int, str]]) -> str:
@@ -86,6 +96,61 @@ def test_many(head, words, program, cuts, text):
     survives(head + " ".join(words))
     survives(mutate(program, cuts))
     survives(text)
+
+
+PLAIN = st.lists(
+    st.builds(
+        lambda name, angles, operands, space, end: f"{name}{angles}{space}{operands}{end}",
+        st.sampled_from(
+            ["h", "x", "cx", "rz", "rx", "u3", "u2", "u0", "cu1", "my", "own", "swap", "ccx", "barrier", "reset", "g h", "measure", "h)"]
+        ),
+        st.sampled_from(["", "", "()"])
+        | st.lists(
+            st.floats().map(repr) | st.sampled_from(["pi/2", "-0", "0", "-0.0", "1e999", "1_0", "٣", "pi", "-pi/4", "2*pi", "1,", "(1)", "x"]),
+            min_size=1,
+            max_size=3,
+        ).map(lambda angles: f"({', '.join(angles)})"),
+        st.sampled_from(["q[0]", "q[1]", "q[0], q[1]", "q[1],q[0]", "q[0],q[0]", "q[2] , q[0],q[1]", "q", "q, p", "p", "p[0]", "q[7]",
+                         "q[0] -> c[0]", "q -> c", "c[0]", "d", "q[0] -> d", "$0", "q[0],", "/* */ q[0]"]),
+        st.sampled_from([" ", " ", " ", "\n", "", "\t "]),
+        st.sampled_from([";", ";\n", "; // again; h q[0];\n", " ;", "", ";;", ";\ngate own a { x a; }\n", ";\nopaque my a;\n"]),
+    ),
+    max_size=30,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[3]; creg c[3]; qreg p[1]; creg d[1];\n',
+        HEAD3 + "qubit[3] q; bit[3] c; qubit p; bit d;\n",
+        HEAD3 + "bit[3] c;\n",
+    ],
+)
+@given(PLAIN)
+@settings(max_examples=300, deadline=None)
+def test_short_and_long_way_agree(head, statements):
+    if "q[3]" in head:
+        head += "gate my(a) r { rz(a*a) r; h r; } gate own(a) r { rz(a) r; }\n"
+    else:  # physical qubits
+        statements = [s.replace("q[", "$").replace("]", "") for s in statements]
+    for written in (statements, [s.replace("q[0] -> c[0]", "c[0] = measure q[0]") for s in statements]):
+        survives(head + "".join(written))
+        fine = [s for s in written if s.endswith(";") and isinstance(outcome(head + s), Circuit)]
+        survives(head + "".join(fine * 3))
+
+
+def test_short_way_takes_what_it_should(monkeypatch):
+    executed, execute = [], Bulk.execute
+    monkeypatch.setattr(Bulk, "execute", lambda self, node, piece: (executed.append(piece), execute(self, node, piece)))
+    text = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[9]; creg c[9];\n'
+    lines = [
+        f"h q[{i}];\nrz(0.{i + 1}) q[{i}]; // turn\ncx q[{i}], q[{(i + 1) % 9}];\nu2(0.1,-{i + 1}.5) q[{i}];"
+        for i in range(9)
+    ]
+    lines += [f"measure q[{i}] -> c[{i}];" for i in range(9)]
+    assert len(read_qasm(text + "\n".join(lines * 50))) == 9 * 5 * 50
+    assert len(executed) < 10  # the declarations, and each gate once
 
 
 BOMBS = {

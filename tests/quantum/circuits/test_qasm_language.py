@@ -308,7 +308,7 @@ def test_short_and_long_way_agree():
         ("qubit q; int n; rx(n) q;", "'n' has no value yet"),
         ("qubit q; qubit q;", "'q' is declared twice"),
         ("qubit q; float pi = 3;", "'pi' is declared twice"),
-        ("qubit q; h q[0];", "an index into a qubit, which is no register"),
+        ("qubit q; h q[0];", "an index into 'q', a qubit, which is no register"),
         ("qubit[2] q; qubit[3] r; cx q, r;", r"registers of different sizes \(2, 3\)"),
         ("qubit[2] q; ctrl @ x q[0];", "with its modifiers takes 2 qubits, 1 were given"),
         ("qubit q; let a = q ++ q;", "names a qubit twice"),
@@ -359,11 +359,161 @@ def test_what_is_wrong_is_said(text, message):
         ("opaque magic(a) x; qreg q[1]; magic(1) q[0];", "gate 'magic' is opaque"),
         ("qreg q[1]; x q[0]; qreg q[1];", "declared twice"),
         ("qreg q;", r"'\[' expected"),
+        (
+            "qreg q[3];\ngate flip a { x q[0]; }\nflip q[1];",
+            r"4:18: 'q\[0\]' is not a qubit of gate 'flip'; its qubits are a",
+        ),
     ],
 )
 def test_what_is_wrong_in_version_2(text, message):
     with pytest.raises(QasmError, match=message):
         read_qasm(HEAD2 + text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gate g a { x NAMED; }",
+        "gate g a { x NAMED[0]; }",
+        "gate g a { x NAMED[0][1]; }",
+        "gate g a { barrier NAMED[2:3]; }",
+        "gate g a, b { cx NAMED[0], b; }",
+        "x NAMED;",
+        "const int NAMED = 1; x NAMED;",
+        "const int NAMED = 1; reset NAMED;",
+        "bit[3] NAMED; x NAMED;",
+        "bit[3] NAMED; x NAMED[1];",
+        "bit NAMED; NAMED = measure NAMED;",
+        "qubit[2] NAMED; measure q -> NAMED;",
+        "qubit[2] NAMED; bit[3] c; c = measure NAMED;",
+        "qubit[2] p; bit[3] NAMED; measure p -> NAMED;",
+        "qubit[2] p; bit[3] NAMED = measure p;",
+        "qubit[2] NAMED; x NAMED[2];",
+        "qubit[2] NAMED; x NAMED[0:2];",
+        "qubit[2] NAMED; x NAMED[{0, -3}];",
+        "qubit NAMED; x NAMED[0];",
+        "array[int, 3] NAMED = {1, 2, 3}; rx(NAMED[3]) q;",
+        "array[int, 3] NAMED = {1, 2, 3}; rx(NAMED) q;",
+        "array[int, 3] NAMED = {1, 2, 3}; rx(NAMED[0:1]) q;",
+        "float NAMED = 1; rx(NAMED[0]) q;",
+        "bool NAMED = true; rx(NAMED) q;",
+        "int NAMED = 1; let a = NAMED;",
+        "int NAMED = 1; for int i in NAMED { }",
+        "cx NAMED, q;",
+        "qubit[2] NAMED; cx NAMED[1], NAMED[1];",
+        "qubit[2] NAMED; qubit[3] p; cx NAMED, p;",
+        "NAMED q;",
+        "gate NAMED a { x a; } NAMED(1) q;",
+        "gate NAMED a { x a; } NAMED q, q;",
+        "gate NAMED a { x a; } gate NAMED a { x a; }",
+        "opaque NAMED a; NAMED q;",
+        "def NAMED(qubit p) { x p; } NAMED(q, q);",
+        "def f(qubit[2] NAMED) { } f(q);",
+        "int NAMED; rx(NAMED) q;",
+        "const int NAMED = 1; NAMED = 2;",
+        "qubit NAMED; qubit NAMED;",
+        "bit NAMED = 1;",
+        "input int NAMED;",
+        "let NAMED = q ++ q;",
+        "rx(NAMED(1)) q;",
+        "rx(NAMED) q;",
+        "bit[NAMED] c;",
+        "const int n = -1; bit[n] NAMED;",
+    ],
+)
+def test_the_name_of_what_is_wrong_is_said(text):
+    with pytest.raises(QasmError, match=r"'[^']*NAMED|\bNAMED\b") as caught:
+        read_qasm(HEAD3 + "qubit q;\n" + text)
+    assert "'' " not in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\f\n", " \v\n", "\u2028\n"])
+def test_marks_and_ends_of_lines(tmp_path, mark, end):
+    lines = [
+        "OPENQASM 3.0; // a comment",
+        'include "stdgates.inc";',
+        "qubit q;",
+        "@bitket.input",
+        "input float t;",
+        "rx(t) q;",
+        "h q;",
+    ]
+    expected = read_qasm("\n".join(lines))
+    file = tmp_path / "a.qasm"
+    file.write_bytes(mark + end.join(lines).encode())
+    assert load_qasm(file) == expected
+    assert load_qasm(file).inputs == expected.inputs
+    assert read_qasm((mark + end.join(lines).encode()).decode()) == expected
+    file.write_bytes(end.join(lines).encode("utf-16"))
+    assert load_qasm(file) == expected
+    file.write_bytes(mark + end.join([*lines, "x p;"]).encode())
+    with pytest.raises(QasmError, match=rf"a\.qasm:{1 + 7 * (end.count(chr(10)) or 1)}:3: 'p'"):
+        load_qasm(file)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7, 20])
+def test_angles_of_a_width_are_its_multiples(width):
+    rng = np.random.default_rng(width)
+    unit = 2 * math.pi / 2**width
+
+    def nearest(value: float) -> float:
+        return round(value / unit) % 2**width * unit
+
+    for _ in range(20):
+        a, b, n = float(rng.normal(0, 4)), float(rng.normal(0, 4)), int(rng.integers(1, 9))
+        text = f"angle[{width}] a = {a!r}; angle[{width}] b; b = {b!r};"
+        shown = "a b -a a+b a-b a*N N*b a/N sin(a) a<<1 ~a".replace("N", str(n)).split()
+        p, q = nearest(a), nearest(b)
+        expected = [p, q, nearest(-p), nearest(p + q), nearest(p - q), nearest(p * n), nearest(n * q),
+                    round(p / unit) // n * unit, math.sin(p), nearest(2 * p), nearest(-p - unit)]  # fmt: skip
+        c = read_qasm(
+            HEAD3 + "qubit q;" + text + "".join(f"rx({e}) q;" for e in shown) + f"if (a == {p!r} && a <= {p!r}) x q;"
+        )
+        assert np.allclose([i.gate.params[0] for i in list(c)[:-1]], expected, rtol=0, atol=1e-9)
+        assert c.instructions[-1].name == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("angle[4] a = 2.0; angle[2] b = a; angle[8] c = b; rx(b) q; rx(c) q;", [math.pi / 2, math.pi / 2]),
+        ("angle[3] a = 0.75*pi; angle[2] b = a; rx(b) q;", [math.pi / 2]),  # 011 becomes 01
+        ("rx(angle[1](pi/2)) q; rx(angle[1](1.5*pi)) q;", [0, 0]),  # of two nearest the even one
+        ('angle[4] a = "0100"; rx(a) q; const bit[4] s = a; rx(popcount(s)) q; if (a[2]) x q;', [math.pi / 2, 1]),
+        ("angle[4] a = pi; a += pi; rx(a) q; a -= pi/8; rx(a) q; rx(a / angle[4](pi/4)) q;", [0, 15 / 8 * math.pi, 7]),
+        ("angle[8] a = pi; rx(0.5 * a) q; rx(float(a)) q; rx(pi - a) q;", [math.pi / 2, math.pi, 0]),
+        ("float[32] a = 0.1; rx(a) q; rx(float[16](0.1)) q; rx(float[64](0.1)) q;", [float(np.float32(0.1)), float(np.float16(0.1)), 0.1]),
+        ("uint[4] a = 15; uint[4] b = 1; rx(a+b) q; rx(~b) q; rx(a<<1) q; rx(b-a) q; rx(a*a) q; rx(a+1) q;", [0, 14, 14, 2, 1, 16]),
+        ("int[4] a = 7; int[4] b = 1; rx(a+b) q; rx(-a) q; int[4] c = -8; rx(-c) q; uint[8] d = 1; rx(c+d) q;", [-8, -7, -8, 249]),
+        ("const bit[4] s = int[4](-1); rx(popcount(s)) q; rx(int[4](s)) q; rx(uint[4](s)) q;", [4, -1, 15]),
+        ("for uint[2] i in {3, 4, 5} rx(i) q;", [3, 0, 1]),
+        ("angle a = 7.0; rx(a) q; rx(float[32](16777217)) q;", [7, 16777216]),
+    ],
+)  # fmt: skip
+def test_widths(text, values):
+    c = read_qasm(HEAD3 + "qubit q;" + text)
+    assert [i.gate.params[0] for i in c if i.gate.params] == pytest.approx(values, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("input float t; angle[4] a = t;", "cannot be rounded before its value is known"),
+        ("angle[65] a = 1;", "at most 64 bits"),
+        ("angle[4] a = 1e300;", "too large"),
+        ("angle[4] a = 1; rx(a / 0) q;", "above 0"),
+        ("angle[4] a = 1; rx(a / angle[4](0.0)) q;", "division by zero"),
+        ('angle[4] a = "01";', "lengths must be equal"),
+        ("int a = angle[4](1.0);", "an integer is needed"),
+        ("float[16] f = 1e6;", "too large"),
+        ("float[80] f = 1;", "widths of 16, 32, 64"),
+        ("rx(" + "9" * 350 + ") q;", "too large"),
+    ],
+)
+def test_widths_refused(text, message):
+    with pytest.raises(QasmError, match=message):
+        read_qasm(HEAD3 + "qubit q;" + text)
 
 
 def test_includes(tmp_path):

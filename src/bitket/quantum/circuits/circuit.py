@@ -430,6 +430,11 @@ class Circuit:
         out._parameters, out._names = dict(self._parameters), dict(self._names)
         return out
 
+    def _extend(self, instructions: Iterable[Instruction]) -> None:
+        """Add instructions that are known to be right, whose parameters are declared."""
+        self._instructions.extend(instructions)
+        self._cache.clear()
+
     def compose(
         self, other: Circuit, qubits: Sequence[int] | None = None, clbits: Sequence[int] | None = None
     ) -> Circuit:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bitket.quantum.circuits.drawing.layout import Drawable
 from bitket.quantum.circuits.drawing.text import draw_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bitket.quantum.circuits.circuit import Circuit
-
 __all__ = ["draw_figure", "draw_text"]
 
 
-def draw_figure(circuit: Circuit, width: float = 10.0, *, scale: float = 1.0) -> Figure:
+def draw_figure(circuit: Drawable, width: float = 10.0, *, scale: float = 1.0) -> Figure:
     """The circuit as a matplotlib figure.
 
     Boxes are tinted blue where a weight is in their angles, amber where an input is, green where both are. Controls are

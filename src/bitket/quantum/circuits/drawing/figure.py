@@ -14,8 +14,7 @@ from matplotlib.patches import Arc, Circle, FancyBboxPatch, Rectangle
 from matplotlib.textpath import TextPath
 
 from bitket.errors import InvalidInput
-from bitket.quantum.circuits.circuit import Circuit
-from bitket.quantum.circuits.drawing.layout import Layout, Part, angle_text, lay_out
+from bitket.quantum.circuits.drawing.layout import Drawable, Layout, Part, angle_text, lay_out
 from bitket.quantum.circuits.parameter import Expression
 
 __all__ = ["render"]
@@ -32,7 +31,7 @@ _GREEK = re.compile(
 _FONT = FontProperties(family="DejaVu Sans")
 
 
-def render(circuit: Circuit, width: float, scale: float) -> Figure:
+def render(circuit: Drawable, width: float, scale: float) -> Figure:
     """See `bitket.quantum.circuits.drawing.draw_figure`."""
     if not (width > 0 and scale > 0):
         raise InvalidInput(f"draw_figure: width {width} and scale {scale}: both must be positive")
@@ -168,7 +167,7 @@ def _note(part: Part) -> str:
 
 def _row(
     pen: _Pen,
-    circuit: Circuit,
+    circuit: Drawable,
     layout: Layout,
     columns: list[int],
     widths: list[float],

@@ -4,13 +4,60 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from bitket.quantum.circuits.circuit import Circuit, Condition, Instruction
-from bitket.quantum.circuits.gates import NAMES
+from bitket.quantum.circuits.gates import NAMES, Gate
 from bitket.quantum.circuits.parameter import Angle, Expression
 
-__all__ = ["Layout", "Part", "angle_text", "lay_out", "number_text"]
+__all__ = ["Drawable", "Layout", "Part", "angle_text", "lay_out", "number_text"]
+
+
+class Asked(Protocol):
+    """A condition: classical bits, first least significant, and the value they must hold."""
+
+    @property
+    def clbits(self) -> tuple[int, ...]:
+        """The bits."""
+
+    @property
+    def value(self) -> int:
+        """The value."""
+
+
+class Step(Protocol):
+    """What a drawing reads of an instruction."""
+
+    @property
+    def name(self) -> str:
+        """The customary name."""
+
+    @property
+    def gate(self) -> Gate | None:
+        """The gate, if it is one."""
+
+    @property
+    def qubits(self) -> tuple[int, ...]:
+        """Its qubits."""
+
+    @property
+    def clbits(self) -> tuple[int, ...]:
+        """The classical bit measured into."""
+
+    @property
+    def condition(self) -> Asked | None:
+        """The condition it stands under."""
+
+
+class Drawable(Protocol):
+    """What a drawing reads of a circuit, which itself knows the drawings."""
+
+    num_qubits: int
+    num_clbits: int
+
+    def __iter__(self) -> Iterator[Any]:
+        """Instructions (`Step`) in order of time."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +90,7 @@ class Part:
     targets: tuple[int, ...]
     controls: tuple[tuple[int, int], ...] = ()
     clbit: int | None = None
-    condition: Condition | None = None
+    condition: Asked | None = None
 
     @property
     def qubits(self) -> tuple[int, ...]:
@@ -65,7 +112,7 @@ class Layout:
     phases: tuple[Angle, ...]
 
 
-def lay_out(circuit: Circuit) -> Layout:
+def lay_out(circuit: Drawable) -> Layout:
     """The layout of a circuit."""
     free = [0] * (circuit.num_qubits + 1)  # the last is the classical wire
     parts: list[Part] = []
@@ -88,7 +135,7 @@ def lay_out(circuit: Circuit) -> Layout:
     return Layout(tuple(parts), max(free), tuple(phases))
 
 
-def _part(i: Instruction) -> Part:
+def _part(i: Step) -> Part:
     if i.gate is None:
         return Part(0, i.name, i.name, (), i.qubits, clbit=i.clbits[0] if i.clbits else None, condition=i.condition)
     g = i.gate

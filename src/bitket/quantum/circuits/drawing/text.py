@@ -20,8 +20,7 @@ import shutil
 from collections.abc import Sequence
 
 from bitket.errors import InvalidInput
-from bitket.quantum.circuits.circuit import Circuit
-from bitket.quantum.circuits.drawing.layout import Part, angle_text, lay_out
+from bitket.quantum.circuits.drawing.layout import Drawable, Part, angle_text, lay_out
 
 __all__ = ["draw_text"]
 
@@ -88,7 +87,7 @@ def _character(cell: list[int]) -> str:
     return _DOUBLE.get((up, down, left, right), "╬")
 
 
-def draw_text(circuit: Circuit, width: int | None = None, *, ascii: bool = False) -> str:
+def draw_text(circuit: Drawable, width: int | None = None, *, ascii: bool = False) -> str:
     """The circuit as text.
 
     Parameters
@@ -157,7 +156,7 @@ def _condition(part: Part) -> str:
 
 
 def _page(
-    circuit: Circuit, parts: Sequence[Part], page: list[int], widths: list[int], names: list[str], left: int
+    circuit: Drawable, parts: Sequence[Part], page: list[int], widths: list[int], names: list[str], left: int
 ) -> str:
     n = circuit.num_qubits
     starts, at = {}, left + 1

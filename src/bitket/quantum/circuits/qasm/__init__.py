@@ -6,7 +6,7 @@
 True
 >>> read_qasm("OPENQASM 3; include 'stdgates.inc'; qubit[2] q; cx q[0], q[2];")
 Traceback (most recent call last):
-bitket.quantum.circuits.qasm.source.QasmError: <text>:1:59: index 2 is out of range: 0 to 1 is allowed
+bitket.quantum.circuits.qasm.source.QasmError: <text>:1:59: index 2 is out of range of 'q': 0 to 1 is allowed
 """
 
 from bitket.quantum.circuits.qasm.reader import QasmWarning, load_qasm, read_qasm

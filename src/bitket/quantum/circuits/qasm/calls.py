@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from bitket.quantum.circuits.circuit import Condition, Instruction, Operation
+from bitket.quantum.circuits.circuit import Circuit, Condition, Instruction, Operation
 from bitket.quantum.circuits.gates import Gate, gate
 from bitket.quantum.circuits.parameter import Expression
 from bitket.quantum.circuits.qasm import modifiers
@@ -13,7 +13,7 @@ from bitket.quantum.circuits.qasm.definitions import DefinedGate, GateTable, is_
 from bitket.quantum.circuits.qasm.evaluation import Evaluator, Scope, Variable
 from bitket.quantum.circuits.qasm.library import BUILTIN_2, BUILTIN_3, LibraryGate, Operations
 from bitket.quantum.circuits.qasm.source import QasmError, Sources
-from bitket.quantum.circuits.qasm.syntax import Block, GateCall, Node
+from bitket.quantum.circuits.qasm.syntax import Block, GateCall, Node, spelled
 from bitket.quantum.circuits.qasm.values import Qubits
 
 __all__ = ["Branch", "GateCalls", "Leave"]
@@ -50,7 +50,8 @@ class GateCalls(Evaluator):
     def __init__(self, sources: Sources, version: int, steps: int) -> None:
         super().__init__(sources, version, steps)
         self.gates = GateTable(self, BUILTIN_2 if version == 2 else BUILTIN_3)
-        self.instructions: list[Instruction] = []
+        self.circuit = Circuit(1)  # grows with the declarations
+        self.add: Callable[[Iterable[Instruction]], None] = self.circuit._extend
         self._conditions: list[Condition | None] = [None]
         self._branches: list[Branch] = []
         self._gate_body: list[tuple[Gate | Operation, tuple[int, ...]]] | None = None
@@ -89,7 +90,10 @@ class GateCalls(Evaluator):
             )
         for qubits in self._broadcast(node, operands) if num_qubits else [()]:
             if len(set(qubits)) < len(qubits):
-                self.fail(node, f"gate '{node.name}': the same qubit is used twice")
+                self.fail(
+                    node,
+                    f"gate '{node.name}': the same qubit is used twice, by {', '.join(map(spelled, node.operands))}",
+                )
             self._emit(node, operations, qubits)
 
     def operations(
@@ -154,10 +158,13 @@ class GateCalls(Evaluator):
         )
         return self.guarded(node, modifiers.controlled, operations, count, node.kind == "ctrl"), num_qubits + count
 
-    def _broadcast(self, node: Node, operands: list[Qubits]) -> Iterator[tuple[int, ...]]:
+    def _broadcast(self, node: GateCall, operands: list[Qubits]) -> Iterator[tuple[int, ...]]:
         sizes = {len(operand.indices) for operand in operands if not operand.scalar}
         if len(sizes) > 1:
-            self.fail(node, f"registers of different sizes ({', '.join(map(str, sorted(sizes)))}) in one statement")
+            names = ", ".join(map(spelled, node.operands))
+            self.fail(
+                node, f"registers of different sizes ({', '.join(map(str, sorted(sizes)))}) in one statement: {names}"
+            )
         for i in range(sizes.pop() if sizes else 1):
             yield tuple(operand.indices[0 if operand.scalar else i] for operand in operands)
 
@@ -169,8 +176,9 @@ class GateCalls(Evaluator):
             self._gate_body += [(op, tuple(qubits[i] for i in local)) for op, local in operations]
             return
         self.charge(node, len(operations) * len(self._conditions))
-        add = self.instructions.append
-        for op, local in operations:
-            where = tuple(qubits[i] for i in local)
-            for condition in self._conditions:
-                add(Instruction(op, where, clbits, condition))
+        self.add(
+            Instruction(op, where, clbits, condition)
+            for op, local in operations
+            for where in (tuple(qubits[i] for i in local),)
+            for condition in self._conditions
+        )

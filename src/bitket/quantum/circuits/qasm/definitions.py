@@ -29,6 +29,7 @@ from bitket.quantum.circuits.qasm.syntax import (
     Switch,
     Unary,
     While,
+    spelled,
     walk,
 )
 from bitket.quantum.circuits.qasm.values import CONSTANTS
@@ -134,10 +135,10 @@ class GateTable:
             if isinstance(item, GateCall | QubitStatement):
                 for operand in item.operands:
                     if not isinstance(operand, Name) or operand.name not in qubits:
-                        word = f"'{operand.name}' " if isinstance(operand, Name) else ""
                         fail(
                             operand,
-                            f"{word}is not a qubit of gate '{node.name}'; its qubits are {', '.join(node.qubits)}",
+                            f"'{spelled(operand)}' is not a qubit of gate '{node.name}'; "
+                            f"its qubits are {', '.join(node.qubits)}",
                         )
                 names = [operand.name for operand in item.operands if isinstance(operand, Name)]
                 if len(set(names)) < len(names):

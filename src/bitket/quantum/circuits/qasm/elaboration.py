@@ -9,7 +9,7 @@ from bitket.quantum.circuits.circuit import Operation
 from bitket.quantum.circuits.parameter import Parameter, Role
 from bitket.quantum.circuits.qasm import values
 from bitket.quantum.circuits.qasm.calls import Leave
-from bitket.quantum.circuits.qasm.evaluation import MAX_REGISTER, Variable
+from bitket.quantum.circuits.qasm.evaluation import MAX_REGISTER, Variable, described
 from bitket.quantum.circuits.qasm.flow import ControlFlow
 from bitket.quantum.circuits.qasm.source import Sources
 from bitket.quantum.circuits.qasm.syntax import (
@@ -40,6 +40,7 @@ from bitket.quantum.circuits.qasm.syntax import (
     Subroutine,
     Switch,
     While,
+    spelled,
 )
 from bitket.quantum.circuits.qasm.values import Bits, BitString, Measured, Qubits, kind
 
@@ -135,7 +136,7 @@ class Elaborator(ControlFlow):
         self._new(node, node.name, Variable(bits))
         self.num_clbits += size
         if isinstance(value, Measured):
-            self._measure(node, value.qubits, bits)
+            self._measure(node, value.qubits, bits, node.init, node.name)
         elif value is not None:
             known = self.guarded(node, values.convert, "bit", size, value)
             if not isinstance(known, BitString) or known.value != 0:
@@ -182,12 +183,13 @@ class Elaborator(ControlFlow):
         parameter = Parameter(name, role)
         if self.parameters.setdefault(name, parameter) is not parameter:
             self.fail(node, f"parameter '{name}' is declared twice")
+        self.circuit.declare(parameter)
         return parameter
 
     def _alias(self, node: Alias) -> None:
         value = self.value(node.value)
         if not isinstance(value, Qubits | Bits):
-            self.fail(node, f"an alias of {kind(value)}: qubits or classical bits are needed")
+            self.fail(node, f"an alias of {described(node.value, value)}: qubits or classical bits are needed")
         if len(value.indices) > MAX_REGISTER:
             self.fail(node, f"an alias of {len(value.indices)} bits: at most {MAX_REGISTER}")
         self.charge(node, len(value.indices) if isinstance(value.indices, tuple) else 1)
@@ -203,6 +205,10 @@ class Elaborator(ControlFlow):
         self._physical_used = True
         self.num_qubits = max(self.num_qubits, node.index + 1)
         return Qubits((node.index,), True)
+
+    def knows_physical(self, index: int) -> bool:
+        """Whether the circuit has this physical qubit already."""
+        return self._physical_used and index < self.num_qubits
 
     # -- gates --------------------------------------------------------------------------------------------------------
     def _define_gate(self, node: GateDefinition) -> None:
@@ -236,13 +242,16 @@ class Elaborator(ControlFlow):
         qubits = self.qubits(node.qubits)
         if node.target is None:
             self.fail(node, "a measurement whose outcome is not kept: 'measure q -> c' or 'c = measure q' is needed")
-        self._measure(node, qubits, self.bits(node.target))
+        self._measure(node, qubits, self.bits(node.target), node, spelled(node.target))
 
-    def _measure(self, node: Node, qubits: Qubits, bits: Bits) -> None:
+    def _measure(self, node: Node, qubits: Qubits, bits: Bits, measured: Node | None, target: str) -> None:
         if self._gate_body is not None:
             self.fail(node, "a gate cannot measure")
         if len(qubits.indices) != len(bits.indices):
-            self.fail(node, f"measure {kind(qubits)} into {kind(bits)}: the numbers must be equal")
+            source = spelled(measured.qubits) if isinstance(measured, Measure) else ""
+            self.fail(
+                node, f"measure '{source}', {kind(qubits)}, into '{target}', {kind(bits)}: the numbers must be equal"
+            )
         for q, c in zip(qubits.indices, bits.indices, strict=True):
             self._emit(node, ((Operation("measure"), (0,)),), (q,), (c,))
             for branch in self._branches:
@@ -261,7 +270,7 @@ class Elaborator(ControlFlow):
         variable = self.scope.find(target.name)
         value = self.value(node.value)
         if isinstance(value, Measured):
-            self._measure(node, value.qubits, self.bits(node.target))
+            self._measure(node, value.qubits, self.bits(node.target), node.value, spelled(node.target))
             return
         if variable is None:
             self.look_up(target)

@@ -31,10 +31,11 @@ from bitket.quantum.circuits.qasm.syntax import (
     Range,
     SetLiteral,
     Unary,
+    spelled,
 )
-from bitket.quantum.circuits.qasm.values import Bits, BitString, Duration, Measured, Qubits, kind
+from bitket.quantum.circuits.qasm.values import AngleBits, Bits, BitString, Duration, Measured, Qubits, Sized, kind
 
-__all__ = ["MAX_REGISTER", "Evaluator", "Scope", "Variable", "suggestion"]
+__all__ = ["MAX_REGISTER", "Evaluator", "Scope", "Variable", "described", "suggestion"]
 
 MAX_REGISTER = 1_000_000  # qubits, and classical bits, of one circuit; elements of an array
 
@@ -80,6 +81,12 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """``; did you mean ...?`` if a known name is near."""
     near = difflib.get_close_matches(name, list(known), 1) if len(name) < 100 else []
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def described(node: Node, value: Any) -> str:
+    """What an expression is, by its name if it has one and its kind."""
+    name = spelled(node)
+    return f"'{name}', {kind(value)}" if name else kind(value)
 
 
 class Evaluator:
@@ -214,30 +221,30 @@ class Evaluator:
     def angle(self, node: Expr) -> float | Expression:
         """A real number or an expression in input parameters."""
         value = self.value(node)
-        if isinstance(value, bool) or not isinstance(value, int | float | Expression):
-            self.fail(node, f"an angle is needed, not {kind(value)}")
-        return float(value) if isinstance(value, int) else value
+        if isinstance(value, bool) or not isinstance(value, int | float | AngleBits | Expression):
+            self.fail(node, f"an angle is needed, not {described(node, value)}")
+        return value if isinstance(value, Expression) else self.guarded(node, values.real, value)
 
     def qubits(self, node: Expr) -> Qubits:
         """Qubits that an operand names."""
         value = self.value(node)
         if not isinstance(value, Qubits):
-            self.fail(node, f"a qubit or a register of qubits is needed, not {kind(value)}")
+            self.fail(node, f"a qubit or a register of qubits is needed, not {described(node, value)}")
         return value
 
     def bits(self, node: Expr) -> Bits:
         """Classical bits that an operand names."""
         value = self.value(node)
         if not isinstance(value, Bits):
-            self.fail(node, f"a classical bit or register is needed, not {kind(value)}")
+            self.fail(node, f"a classical bit or register is needed, not {described(node, value)}")
         return value
 
-    def items(self, node: Range | SetLiteral, length: int | None) -> list[int] | range:
-        """The integers of a set or range; with a length, as indices of so many items, where -1 is the last."""
+    def items(self, node: Range | SetLiteral, length: int | None, of: Index | None = None) -> list[int] | range:
+        """The integers of a set or range; with a length, as indices of so many items (``of``), where -1 is the last."""
         if isinstance(node, SetLiteral):
             if length is None:
                 return [self.guarded(item, values.whole, self.value(item), "an item of a set") for item in node.items]
-            return [self._place(item, length) for item in node.items]
+            return [self._place(item, length, of) for item in node.items]
         bound = 1 << 62
         step = 1 if node.step is None else self.integer(node.step, "the step of a range", -bound, bound)
         if step == 0:
@@ -249,33 +256,35 @@ class Evaluator:
             stop = self.integer(node.stop, "the end of a range", -bound, bound)
         else:
             first, last = (0, length - 1) if step > 0 else (length - 1, 0)
-            start = first if node.start is None else self._place(node.start, length)
-            stop = last if node.stop is None else self._place(node.stop, length)
+            start = first if node.start is None else self._place(node.start, length, of)
+            stop = last if node.stop is None else self._place(node.stop, length, of)
         return range(start, stop + (1 if step > 0 else -1), step)
 
-    def _place(self, node: Expr, length: int, where: Node | None = None) -> int:
+    def _place(self, node: Expr, length: int, of: Index | None) -> int:
         index = self.guarded(node, values.whole, self.value(node), "an index")
         if not -length <= index < length or (index < 0 and self.version == 2):
             last = f"0 to {length - 1} is allowed" if length else "it is empty"
-            self.fail(where or node, f"index {index} is out of range: {last}")
+            name = f" of '{spelled(of.base)}'" if of and spelled(of.base) else ""
+            self.fail(of or node, f"index {index} is out of range{name}: {last}")
         return int(index) + length if index < 0 else int(index)
 
     def _index(self, node: Index) -> Any:
         base = self.value(node.base)
         if isinstance(base, Qubits | Bits):
             if base.scalar:
-                self.fail(node, f"an index into {kind(base)}, which is no register")
+                self.fail(node, f"an index into {described(node.base, base)}, which is no register")
             length = len(base.indices)
             if isinstance(node.index, Range | SetLiteral):
-                chosen = self.items(node.index, length)
+                chosen = self.items(node.index, length, node)
                 self.charge(node, len(chosen))
                 return type(base)(tuple(base.indices[i] for i in chosen))
             return type(base)((base.indices[self._place(node.index, length, node)],), True)
         if isinstance(node.index, Range | SetLiteral):
-            self.fail(node, f"a slice of {kind(base)}: only registers can be sliced")
+            self.fail(node, f"a slice of {described(node.base, base)}: only registers can be sliced")
         if isinstance(base, list):
             return base[self._place(node.index, len(base), node)]
-        if isinstance(base, BitString) or (isinstance(base, int) and not isinstance(base, bool)):
-            width, number = (base.width, base.value) if isinstance(base, BitString) else (64, base)
+        if isinstance(base, BitString | AngleBits) or (isinstance(base, int) and not isinstance(base, bool)):
+            width, number = (base.width, base.value) if isinstance(base, BitString | AngleBits) else (64, base)
+            width = base.width if isinstance(base, Sized) else width
             return bool(number >> self._place(node.index, width, node) & 1)
-        raise self.error(node, f"an index into {kind(base)}: it has no items")
+        raise self.error(node, f"an index into {described(node.base, base)}: it has no items")

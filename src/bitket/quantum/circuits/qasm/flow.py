@@ -13,7 +13,7 @@ from typing import Any
 from bitket.quantum.circuits.qasm import values
 from bitket.quantum.circuits.qasm.calls import Branch, GateCalls, Leave
 from bitket.quantum.circuits.qasm.conditions import BitFunction
-from bitket.quantum.circuits.qasm.evaluation import MAX_REGISTER, Scope, Variable
+from bitket.quantum.circuits.qasm.evaluation import MAX_REGISTER, Scope, Variable, described
 from bitket.quantum.circuits.qasm.source import Sources
 from bitket.quantum.circuits.qasm.syntax import (
     Block,
@@ -144,7 +144,7 @@ class ControlFlow(GateCalls):
             elif isinstance(found, list):
                 items = list(found)
             else:
-                self.fail(node.values, f"a loop over {kind(found)}: a range, set or array is needed")
+                self.fail(node.values, f"a loop over {described(node.values, found)}: a range, set or array is needed")
         width = self.width(node.type.width)
         for item in items:
             scope = Scope(self.scope)

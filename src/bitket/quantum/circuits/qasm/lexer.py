@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bitket.quantum.circuits.qasm.source import Sources, shown
 
-__all__ = ["Lexer", "Token"]
+__all__ = ["MAX_DIGITS", "SKIP", "Lexer", "Token"]
 
 MAX_DIGITS = 400  # of one number in the text
 
@@ -27,7 +27,7 @@ class Token(NamedTuple):
         return "'end of file'" if self.kind == "end" else shown(self.text)
 
 
-_SKIP = re.compile(r"(?:\s++|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
+SKIP = re.compile(r"(?:\s++|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _TOKEN = re.compile(
     r"""
     (?P<name>[^\W\d]\w*+)
@@ -89,7 +89,7 @@ class Lexer:
         return self.sources.error(self.offset + token.start, message)
 
     def _read(self) -> Token:
-        skipped = _SKIP.match(self.text, self.at)
+        skipped = SKIP.match(self.text, self.at)
         assert skipped is not None  # nothing to skip matches too
         at = skipped.end()
         if at == len(self.text):

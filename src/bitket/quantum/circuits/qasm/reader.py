@@ -1,48 +1,33 @@
 """Reading OpenQASM 2 and 3.
 
 Statement by statement, text becomes a syntax tree (`parser`) and the tree instructions (`elaboration`). The statements
-that fill large files, ``name(numbers) q[i], q[j];`` and ``measure q[i] -> c[j];``, are met by one regular expression and
-go straight to instructions; whatever else it is, or is wrong, takes the long way.
+that fill large files go straight to instructions (`bulk`).
 """
 
 from __future__ import annotations
 
+import codecs
+import gc
 import os
-import re
 import warnings
-from collections.abc import Iterable
-from contextlib import suppress
-from math import isfinite
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bitket.errors import InvalidInput
-from bitket.quantum.circuits.circuit import Circuit, Instruction, Operation
-from bitket.quantum.circuits.parameter import Expression
-from bitket.quantum.circuits.qasm.definitions import OpaqueGate
+from bitket.quantum.circuits.circuit import Circuit
+from bitket.quantum.circuits.qasm.bulk import Bulk
 from bitket.quantum.circuits.qasm.elaboration import Elaborator, EndOfProgram
-from bitket.quantum.circuits.qasm.library import LIBRARIES, Operations
+from bitket.quantum.circuits.qasm.library import LIBRARIES
 from bitket.quantum.circuits.qasm.parser import Parser
-from bitket.quantum.circuits.qasm.source import QasmError, Sources, shown
-from bitket.quantum.circuits.qasm.syntax import GateCall, GateDefinition, Include, Node
-from bitket.quantum.circuits.qasm.values import Bits, Qubits
+from bitket.quantum.circuits.qasm.source import Sources, shown
+from bitket.quantum.circuits.qasm.syntax import Include
 
 __all__ = ["QasmWarning", "load_qasm", "read_qasm"]
 
 MAX_BYTES = 256 << 20  # of one file
 MAX_INCLUDES = 100
 MAX_OPERATIONS = 1_000_000  # beyond those that the text itself has room for
-
-_GATE = re.compile(
-    r"\s*+([A-Za-z_]\w*+)(?:\s++|\s*+\(([^()\[\];\"']*+)\)\s*+)"
-    r"([A-Za-z_]\w*+)\[([0-9]{1,7})\]"
-    r"(?:\s*+,\s*+([A-Za-z_]\w*+)\[([0-9]{1,7})\](?:\s*+,\s*+([A-Za-z_]\w*+)\[([0-9]{1,7})\])?)?\s*+;"
-)
-_MEASURE = re.compile(
-    r"\s*+(?:measure\s++([A-Za-z_]\w*+)\[([0-9]{1,7})\]\s*+->\s*+([A-Za-z_]\w*+)\[([0-9]{1,7})\]"
-    r"|([A-Za-z_]\w*+)\[([0-9]{1,7})\]\s*+=\s*+measure\s++([A-Za-z_]\w*+)\[([0-9]{1,7})\])\s*+;"
-)
-_CONSTANT = re.compile(r"(?:[0-9.]++(?:[eE][-+]?[0-9]++)?+|pi\b|[-+*/,\s])*+")
-_KEPT = 300_000  # gates kept by their text
 
 
 class QasmWarning(UserWarning):
@@ -77,7 +62,7 @@ def read_qasm(text: str, *, name: str = "<text>", inputs: Iterable[str] = ()) ->
     """
     if not isinstance(text, str):
         raise InvalidInput(f"read_qasm: text of type {type(text).__name__}: a str is needed")
-    return _Reading(name, inputs, None).circuit(text)
+    return _Reading(name, inputs, None).circuit(_with_plain_lines(text))
 
 
 def load_qasm(path: str | os.PathLike[str], *, inputs: Iterable[str] = ()) -> Circuit:
@@ -112,10 +97,29 @@ def _contents(path: Path) -> str:
         raise _Unreadable(f"the file cannot be read ({getattr(error, 'strerror', None) or error})") from None
     if len(data) > MAX_BYTES:
         raise _Unreadable(f"the file is longer than {MAX_BYTES >> 20} MiB, which is the limit")
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-8-sig")
+        return _with_plain_lines(data.decode("utf-16" if wide else "utf-8"))
     except UnicodeDecodeError as error:
-        raise _Unreadable(f"byte {error.start} is not UTF-8 text") from None
+        raise _Unreadable(f"byte {error.start} is not UTF-{16 if wide else 8} text") from None
+
+
+def _with_plain_lines(text: str) -> str:
+    """Without a byte order mark, and with lines that end as here: of Windows and of old, where a comment would else not end."""
+    text = text.removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for cyclic garbage: a reading makes millions of objects and no cycles, and the search looks at all of them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Reading:
@@ -136,33 +140,25 @@ class _Reading:
                 old = ("qreg" in text or "qelib1.inc" in text) and "stdgates.inc" not in text
                 parser.version = 2 if old else 3
             self.work = Elaborator(self.sources, parser.version, MAX_OPERATIONS + 4 * len(text), self.inputs)
-            self.fast = _FastGates(self.work)
-            with suppress(EndOfProgram):
+            self.bulk = Bulk(self.work)
+            with suppress(EndOfProgram), _uncollected():
                 self.run(parser)
         except RecursionError:
             raise parser.lexer.sources.error(parser.lexer.at, "the text is nested too deeply to be read") from None
         return self.finish()
 
     def run(self, parser: Parser) -> None:
-        lexer, work, text = parser.lexer, self.work, parser.lexer.text
-        gate, measure = self.fast.gate, self.fast.measure
+        lexer, text = parser.lexer, parser.lexer.text
         while True:
-            match = _GATE.match(text, lexer.at)
-            while match is not None and gate(match):
-                lexer.go_to(match.end())
-                match = _GATE.match(text, lexer.at)
-            match = _MEASURE.match(text, lexer.at)
-            if match is not None and measure(match):
-                lexer.go_to(match.end())
-                continue
+            lexer.go_to(self.bulk.take(text, lexer.at))
+            start = lexer.at
             statement = parser.statement()
             if statement is None:
                 return
             if isinstance(statement, Include):
                 self.include(statement, parser.version)
             else:
-                work.execute(statement)
-                self.fast.forget(statement)
+                self.bulk.execute(statement, text[start : lexer.at - 1])
 
     def include(self, node: Include, version: int) -> None:
         library = LIBRARIES.get(node.file)
@@ -213,112 +209,7 @@ class _Reading:
                 raise InvalidInput(f"{self.name}: there is no input parameter '{name}'; there are: {known}")
         for node, message in work.notes[:1]:
             warnings.warn(str(self.sources.error(node.pos, message)), QasmWarning, stacklevel=4)
-        stem = Path(self.name).stem if self.path else "circuit"
-        circuit = Circuit(work.num_qubits, work.num_clbits, stem)
-        return circuit.declare(*work.parameters.values())._derive(work.instructions)
-
-
-class _FastGates:
-    """The short way: gates by their text, registers by their name."""
-
-    def __init__(self, work: Elaborator) -> None:
-        self._work = work
-        self._gates: dict[tuple[str, str | None], tuple[Operations, int] | None] = {}
-        self._measure = Operation("measure")
-
-    def forget(self, statement: Node) -> None:
-        """A definition may give a new meaning to a name met before."""
-        if isinstance(statement, GateDefinition):
-            self._gates.clear()
-
-    def gate(self, match: re.Match[str]) -> bool:
-        """Take in the gate that was matched, if the short way can."""
-        name, angles, r0, i0, r1, i1, r2, i2 = match.groups()
-        key = (name, angles)
-        try:
-            found = self._gates[key]
-        except KeyError:
-            found = self._gates[key] = self._find(match, name, angles)
-            if len(self._gates) > _KEPT:
-                self._gates.clear()
-        if found is None:
-            return False
-        operations, size = found
-        names = self._work.scope.names
-        try:
-            a = names[r0].value
-            qubits: tuple[int, ...] = (a.indices[int(i0)],)
-            fit = size == 1 and isinstance(a, Qubits) and not a.scalar
-            if r1 is not None:
-                a = names[r1].value
-                qubits = (*qubits, a.indices[int(i1)])
-                fit = size == 2 and isinstance(a, Qubits) and not a.scalar and qubits[0] != qubits[1]
-                if r2 is not None:
-                    a = names[r2].value
-                    qubits = (*qubits, a.indices[int(i2)])
-                    fit = size == 3 and isinstance(a, Qubits) and not a.scalar and len({*qubits}) == 3
-        except (KeyError, IndexError, AttributeError):
-            return False
-        if not fit:
-            return False
-        out = self._work.instructions
-        if len(operations) == 1:
-            out.append(Instruction(operations[0][0], qubits))
-        else:
-            self._work.charge(match.start(), len(operations))
-            out.extend(Instruction(op, tuple(qubits[i] for i in local)) for op, local in operations)
-        return True
-
-    def _find(self, match: re.Match[str], name: str, angles: str | None) -> tuple[Operations, int] | None:
-        """The gate written out, if it is one and its angles are plain numbers; None for all that needs the long way."""
-        work = self._work
-        found = work.gates.defined.get(name) or work.gates.library.get(name)
-        if found is None or isinstance(found, OpaqueGate):
-            return None
-        if angles is not None and not _CONSTANT.fullmatch(angles):
-            return None
-        try:
-            params: tuple[float | Expression, ...] | None = self._plain_angles(angles)
-            if params is None:
-                node = Parser(Sources(), "", match.group(), work.version).statement()
-                if not isinstance(node, GateCall):
-                    return None
-                params = tuple(work.angle(a) for a in node.args)
-            if len(params) != found.num_params:
-                return None
-            qubits = tuple(range(found.num_qubits))
-            operations = work.operations(match.start(), found, params)
-            if len(operations) == 1 and operations[0][1] != qubits:
-                return None
-            return operations, len(qubits)
-        except QasmError:
-            return None
-
-    @staticmethod
-    def _plain_angles(angles: str | None) -> tuple[float, ...] | None:
-        """Angles that are decimal numbers; None for those that are more."""
-        if angles is None:
-            return ()
-        try:
-            values = tuple(map(float, angles.split(",")))
-        except ValueError:
-            return None
-        return values if all(map(isfinite, values)) else None
-
-    def measure(self, match: re.Match[str]) -> bool:
-        """Take in the measurement that was matched, if the short way can."""
-        r0, i0, r1, i1, r2, i2, r3, i3 = match.groups()
-        if r0 is None:
-            if self._work.version == 2:
-                return False
-            r0, i0, r1, i1 = r3, i3, r2, i2
-        names = self._work.scope.names
-        try:
-            q, c = names[r0].value, names[r1].value
-            if not (isinstance(q, Qubits) and isinstance(c, Bits)) or q.scalar or c.scalar:
-                return False
-            instruction = Instruction(self._measure, (q.indices[int(i0)],), (c.indices[int(i1)],))
-        except (KeyError, IndexError):
-            return False
-        self._work.instructions.append(instruction)
-        return True
+        circuit = work.circuit
+        circuit.name = Path(self.name).stem if self.path else "circuit"
+        circuit.num_qubits, circuit.num_clbits = work.num_qubits, work.num_clbits
+        return circuit

@@ -46,6 +46,7 @@ __all__ = [
     "Type",
     "Unary",
     "While",
+    "spelled",
     "walk",
 ]
 
@@ -301,6 +302,18 @@ class Jump(Node):
 @dataclass(slots=True)
 class Box(Node):
     body: Block
+
+
+def spelled(node: Any) -> str:
+    """A name, with the indices behind it, as it is written (``q[0]``); of any other expression nothing."""
+    if isinstance(node, Name):
+        return node.name
+    if isinstance(node, Physical):
+        return f"${node.index}"
+    if isinstance(node, Index) and spelled(node.base):
+        plain = isinstance(node.index, Literal) and not isinstance(node.index.value, bool)
+        return f"{spelled(node.base)}[{node.index.value if plain else spelled(node.index) or '...'}]"
+    return ""
 
 
 def walk(node: Any) -> Iterator[Node]:

@@ -1,8 +1,9 @@
 """Values that are known while a text is read, and their arithmetic.
 
-Integers are exact within 64 bits; ``/`` of two integers goes to zero, as in C, in OpenQASM 3, and is a real number in
-OpenQASM 2. Angles and floats are double precision numbers or expressions in input parameters; an angle is not reduced
-by 2 pi, since ``rz(2 pi)`` and ``rz(0)`` differ.
+Integers are exact within 64 bits, and those declared with a width wrap around at it, as do their sums; ``/`` of two
+integers goes to zero, as in C, in OpenQASM 3, and is a real number in OpenQASM 2. ``angle[k]`` is a multiple of 2 pi/2^k
+modulo 2 pi, ``float[16]`` and ``float[32]`` are rounded. An ``angle`` without a width is a double precision number that is
+not reduced by 2 pi, since ``rz(2 pi)`` and ``rz(0)`` differ. What hangs on input parameters stays an expression.
 """
 
 from __future__ import annotations
@@ -12,22 +13,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bitket.quantum.circuits.parameter import Expression
 from bitket.quantum.circuits.qasm.conditions import BitFunction
 from bitket.quantum.circuits.qasm.source import Fault
 
 __all__ = [
     "CONSTANTS",
+    "AngleBits",
     "BitString",
     "Bits",
     "Duration",
     "Measured",
     "Qubits",
+    "Sized",
     "binary",
     "call",
     "condition",
     "convert",
     "kind",
+    "real",
     "truth",
     "unary",
     "whole",
@@ -60,6 +66,31 @@ class BitString:
 
 
 @dataclass(frozen=True, slots=True)
+class AngleBits:
+    """An ``angle[width]``: ``2 pi value / 2^width``."""
+
+    value: int
+    width: int
+
+    def __float__(self) -> float:
+        return math.tau * self.value / (1 << self.width)
+
+
+class Sized(int):
+    """An ``int[width]`` or ``uint[width]``."""
+
+    width: int
+    signed: bool
+
+    def __new__(cls, value: int, width: int, signed: bool) -> Sized:
+        """The value modulo 2^width."""
+        value &= (1 << width) - 1
+        new = super().__new__(cls, value - (1 << width) if signed and value >> (width - 1) else value)
+        new.width, new.signed = width, signed
+        return new
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """The outcome of a measurement that has yet to be given its bits."""
 
@@ -89,6 +120,8 @@ def kind(value: Any) -> str:
         bool: "a Boolean",
         int: "an integer",
         float: "a real number",
+        Sized: "an integer",
+        AngleBits: "an angle",
         BitString: "a bit string",
         BitFunction: "a condition on measured bits",
         Measured: "a measurement",
@@ -104,11 +137,21 @@ def _number(value: Any, what: str) -> Any:
         return int(value)
     if isinstance(value, BitString):
         return value.value
+    if isinstance(value, AngleBits):
+        return float(value)
     if isinstance(value, int | float | Expression):
         return value
     if isinstance(value, Bits | BitFunction | Measured):
         raise Fault(f"{what} of {kind(value)}: it is not known before the circuit runs")
     raise Fault(f"{what} of {kind(value)}: a number is needed")
+
+
+def real(value: Any) -> float:
+    """A number as a double precision one."""
+    try:
+        return float(value)
+    except OverflowError:
+        raise Fault("the number is too large") from None
 
 
 def whole(value: Any, what: str) -> int:
@@ -200,6 +243,10 @@ def binary(op: str, a: Any, b: Any, version: int) -> Any:
     if op in ("&&", "||"):
         p, q = truth(a), truth(b)
         return (p and q) if op == "&&" else (p or q)
+    if isinstance(a, AngleBits) or isinstance(b, AngleBits):
+        found = _of_angles(op, a, b)
+        if found is not None:
+            return found
     what = f"'{op}'"
     left, right = _number(a, what), _number(b, what)
     if op in _COMPARISONS:
@@ -207,18 +254,62 @@ def binary(op: str, a: Any, b: Any, version: int) -> Any:
             raise Fault(f"{what} of an expression in input parameters: its value is not known")
         return _COMPARISONS[op](left, right)
     if op in _BITWISE:
-        value = _checked(_BITWISE[op](whole(left, what), whole(right, what)), what)
+        value = _sized(op, a, b, _BITWISE[op](whole(left, what), whole(right, what)))
+        if isinstance(value, Sized):
+            return value
+        value = _checked(value, what)
         if isinstance(a, BitString):
             return BitString(value & ((1 << a.width) - 1), a.width)
         return value if not (isinstance(a, bool) and isinstance(b, bool)) else bool(value)
     if version == 2:
         left, right = (float(x) if isinstance(x, int) else x for x in (left, right))
     try:
-        return _checked(_ARITHMETIC[op](left, right), what)
+        return _checked(_sized(op, left, right, _ARITHMETIC[op](left, right)), what)
     except ZeroDivisionError:
         raise Fault(f"{what}: division by zero") from None
     except (OverflowError, ValueError):
         raise Fault(f"{what}: the result is not a finite real number") from None
+
+
+def _sized(op: str, a: Any, b: Any, value: Any) -> Any:
+    """A result wrapped around at the width that C would give it, if both operands (of a shift: the left one) have a width."""
+    if isinstance(a, Sized) and op in ("<<", ">>"):
+        return Sized(value, a.width, a.signed)
+    if not (isinstance(a, Sized) and isinstance(b, Sized) and isinstance(value, int)):
+        return value
+    wide = max(a, b, key=lambda x: (x.width, not x.signed))
+    return Sized(value, wide.width, wide.signed)
+
+
+def _of_angles(op: str, a: Any, b: Any) -> Any:
+    """An operator on an angle of some width; None where it is one on the real number that the angle is."""
+    if isinstance(a, Expression) or isinstance(b, Expression):
+        return None
+    width = max(x.width for x in (a, b) if isinstance(x, AngleBits))
+    if op in ("*", "/"):
+        if isinstance(a, AngleBits) and isinstance(b, AngleBits):
+            p, q = (x.value << (width - x.width) for x in (a, b))
+            if op == "/" and q == 0:
+                raise Fault("'/': division by zero")
+            return p // q if op == "/" else None
+        angle, number = (a, b) if isinstance(a, AngleBits) else (b, a)
+        if not isinstance(number, int) or (op == "/" and number is a):
+            return None
+        if op == "/" and number <= 0:
+            raise Fault(f"'/' of an angle by {number}: a whole number above 0 is needed")
+        return _angle_bits(angle.value * number if op == "*" else angle.value // number, width)
+    if op in ("<<", ">>"):
+        if not isinstance(a, AngleBits):
+            return None
+        return _angle_bits(_BITWISE[op](a.value, whole(b, f"'{op}'")), a.width)
+    if op not in ("+", "-", "&", "|", "^", *_COMPARISONS):
+        return None
+    p, q = (convert("angle", width, x).value for x in (a, b))
+    return _COMPARISONS[op](p, q) if op in _COMPARISONS else _angle_bits((_BITWISE | _ARITHMETIC)[op](p, q), width)
+
+
+def _angle_bits(value: int, width: int) -> AngleBits:
+    return AngleBits(value & ((1 << width) - 1), width)
 
 
 def _joined(a: Any, b: Any) -> Any:
@@ -299,7 +390,15 @@ def unary(op: str, value: Any) -> Any:
             return ~condition(value) if not isinstance(value, bool) else not value
         if isinstance(value, BitString):
             return BitString(~value.value & ((1 << value.width) - 1), value.width)
+        if isinstance(value, AngleBits):
+            return _angle_bits(~value.value, value.width)
+        if isinstance(value, Sized):
+            return Sized(~int(value), value.width, value.signed)
         return ~whole(value, "'~'")
+    if isinstance(value, AngleBits):
+        return _angle_bits(-value.value, value.width)
+    if isinstance(value, Sized):
+        return Sized(-int(value), value.width, value.signed)
     return _checked(-_number(value, "'-'"), "'-'")
 
 
@@ -368,7 +467,7 @@ def _count(name: str, args: list[Any], needed: int) -> None:
 
 
 def convert(type_: str, width: int | None, value: Any) -> Any:
-    """A value as a type: integers wrap around at their width, bits are padded or must fit.
+    """A value as a type: integers wrap around at their width, angles and floats are rounded to it, bits must fit.
 
     Raises
     ------
@@ -381,24 +480,69 @@ def convert(type_: str, width: int | None, value: Any) -> Any:
         return condition(value) if isinstance(value, Bits | BitFunction) else truth(value)
     what = f"a value of type {type_}"
     if type_ == "bit":
-        if isinstance(value, BitString) and value.width == (width or 1):
-            return value
-        if isinstance(value, Bits):
-            return value
-        number = whole(value, what)
-        if not 0 <= number < 1 << (width or 1) or isinstance(value, BitString):
-            raise Fault(f"{kind(value)} as {width or 1} bits: it does not fit")
-        return BitString(number, width or 1)
+        return _to_bits(width or 1, value, what)
     if type_ in ("int", "uint"):
-        if (width or 64) > 64:
-            raise Fault(f"{type_}[{width}]: integers of at most 64 bits are supported")
-        if isinstance(value, Bits) and (width or 64) >= len(value.indices):
-            # The same number, whose bits are known when the circuit runs.
-            return Bits(value.indices, signed=type_ == "int" and (width or 64) == len(value.indices))
-        if isinstance(value, float):
-            value = math.trunc(value)
-        number, size = whole(value, what), width or 64
-        number &= (1 << size) - 1
-        return number - (1 << size) if type_ == "int" and number >> (size - 1) else number
+        return _to_integer(type_, width, value, what)
+    if isinstance(value, AngleBits) and (type_ == "float" or width is None):
+        value = float(value)
+    if type_ == "angle" and width is not None:
+        return _to_angle(width, value, what)
     value = _number(value, what)
-    return value if isinstance(value, Expression) else float(value)
+    if isinstance(value, Expression):
+        return value
+    value = float(value)
+    if width not in (None, *_FLOATS):
+        raise Fault(f"{type_}[{width}]: widths of {', '.join(map(str, _FLOATS))} are supported")
+    with np.errstate(over="ignore"):
+        rounded = float(_FLOATS[width or 64](value))
+    if not math.isfinite(rounded):
+        raise Fault(f"{value!r} as {type_}[{width}]: it is too large")
+    return rounded
+
+
+_FLOATS: dict[int, Callable[[float], Any]] = {16: np.float16, 32: np.float32, 64: float}
+
+
+def _to_bits(width: int, value: Any, what: str) -> Any:
+    if isinstance(value, Bits) or (isinstance(value, BitString) and value.width == width):
+        return value
+    if isinstance(value, AngleBits | Sized) and value.width == width:
+        return BitString((value.value if isinstance(value, AngleBits) else int(value)) & ((1 << width) - 1), width)
+    number = whole(value, what)
+    if not 0 <= number < 1 << width or isinstance(value, BitString):
+        raise Fault(f"{kind(value)} as {width} bits: it does not fit")
+    return BitString(number, width)
+
+
+def _to_integer(type_: str, width: int | None, value: Any, what: str) -> Any:
+    size, signed = width or 64, type_ == "int"
+    if size > 64:
+        raise Fault(f"{type_}[{width}]: integers of at most 64 bits are supported")
+    if isinstance(value, Bits) and size >= len(value.indices):
+        # The same number, whose bits are known when the circuit runs.
+        return Bits(value.indices, signed=signed and size == len(value.indices))
+    if isinstance(value, float):
+        value = math.trunc(value)
+    number = Sized(whole(value, what), size, signed)
+    return int(number) if width is None else number
+
+
+def _to_angle(width: int, value: Any, what: str) -> AngleBits:
+    """The nearest multiple of 2 pi / 2^width, the even one of two; bits as they are; of a finer angle its leading bits."""
+    if width > 64:
+        raise Fault(f"angle[{width}]: angles of at most 64 bits are supported")
+    if isinstance(value, AngleBits):
+        shift = width - value.width
+        return AngleBits(value.value << shift if shift >= 0 else value.value >> -shift, width)
+    if isinstance(value, BitString):
+        if value.width != width:
+            raise Fault(f"a bit string of {value.width} as angle[{width}]: the lengths must be equal")
+        return AngleBits(value.value, width)
+    number = _number(value, what)
+    if isinstance(number, Expression):
+        raise Fault(
+            f"an expression in input parameters as angle[{width}]: it cannot be rounded before its value is known"
+        )
+    if abs(number) > 1e15:
+        raise Fault(f"{number!r} as angle[{width}]: it is too large to be reduced by 2 pi")
+    return _angle_bits(round(number / math.tau * (1 << width)), width)

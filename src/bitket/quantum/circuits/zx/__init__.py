@@ -15,6 +15,7 @@ True
 {}
 """
 
-from bitket.quantum.circuits.zx.graph import Phase, Scalar, ZXError, ZXGraph
+from bitket.quantum.circuits.zx.diagram import ZXGraph
+from bitket.quantum.circuits.zx.graph import Phase, Scalar, ZXError
 
 __all__ = ["Phase", "Scalar", "ZXError", "ZXGraph"]

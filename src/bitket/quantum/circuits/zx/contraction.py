@@ -11,13 +11,11 @@ import cmath
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from bitket.quantum.circuits.zx.graph import ZXGraph
+from bitket.quantum.circuits.zx.graph import Graph, ZXError
 
 __all__ = ["tensor"]
 
@@ -30,10 +28,8 @@ Tensor = NDArray[np.complex128]
 Factor = tuple[tuple[int, ...], Tensor]
 
 
-def tensor(graph: ZXGraph) -> Tensor:
+def tensor(graph: Graph) -> Tensor:
     """The tensor of a diagram, see `ZXGraph.to_tensor`."""
-    from bitket.quantum.circuits.zx.graph import ZXError
-
     ends = [*graph.outputs, *graph.inputs]
     for b in ends:
         if b not in graph._end:
@@ -87,7 +83,7 @@ def _product(factors: Iterable[Factor]) -> Factor:
     return names, out
 
 
-def _order(graph: ZXGraph) -> tuple[list[int], int]:
+def _order(graph: Graph) -> tuple[list[int], int]:
     """Spiders in the order of their sums, and the most bits that a product has on the way."""
     around = {v: graph._equal[v] | graph._sign[v] | graph._legs[v] for v in graph._phase}
     order, most = [], 0

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import networkx as nx
 from matplotlib.figure import Figure
 
 from bitket.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from bitket.quantum.circuits.zx.graph import Phase, ZXGraph
+from bitket.quantum.circuits.zx.graph import Graph, Phase
 
 __all__ = ["draw"]
 
@@ -19,7 +17,7 @@ _FILL = {"Z": "#ccf2cc", "X": "#ff9a9a"}
 _INK, _HADAMARD = "#1a1a1a", "#2f6fd0"
 
 
-def draw(graph: ZXGraph, width: float = 8.0) -> Figure:
+def draw(graph: Graph, width: float = 8.0) -> Figure:
     """The figure of a diagram, see `ZXGraph.draw`."""
     if not width > 0:
         raise InvalidInput(f"draw: width {width}: it must be positive")
@@ -49,7 +47,7 @@ def _text(phase: Phase) -> str:
     return top if phase.denominator == 1 else f"{top}/{phase.denominator}"
 
 
-def _places(graph: ZXGraph, width: float, height: float) -> dict[int, Any]:
+def _places(graph: Graph, width: float, height: float) -> dict[int, Any]:
     """Places in inches. Spiders start between the sides by their distances from them."""
     place: dict[int, Any] = {}
     for ends, x in ((graph.inputs, 0.0), (graph.outputs, width)):

@@ -17,7 +17,7 @@ from fractions import Fraction
 from bitket.quantum.circuits.circuit import Circuit
 from bitket.quantum.circuits.gates import gate
 from bitket.quantum.circuits.zx import rules
-from bitket.quantum.circuits.zx.graph import Phase, ZXError, ZXGraph
+from bitket.quantum.circuits.zx.graph import Graph, Phase, ZXError
 from bitket.quantum.circuits.zx.simplification import to_graph_like
 
 __all__ = ["extract"]
@@ -28,7 +28,7 @@ _NAMED: dict[Phase, tuple[str, ...]] = {  # multiples of π/4 as gates of Cliffo
 }
 
 
-def extract(graph: ZXGraph) -> Circuit:
+def extract(graph: Graph) -> Circuit:
     """A circuit equal to a diagram up to a positive factor, see `ZXGraph.extract`."""
     if len(graph.inputs) != len(graph.outputs) or not graph.inputs:
         raise ZXError(
@@ -46,7 +46,7 @@ def extract(graph: ZXGraph) -> Circuit:
 class _Extraction:
     """The diagram that is left, its frontier, and the gates so far, last in time first."""
 
-    def __init__(self, g: ZXGraph) -> None:
+    def __init__(self, g: Graph) -> None:
         self.g = g
         to_graph_like(g)
         self.gates: list[tuple[str, Phase, tuple[int, ...]] | None] = []

@@ -1,4 +1,4 @@
-"""ZX diagrams with their exact scalar.
+"""What a ZX diagram holds, and its exact scalar; `diagram` says what can be done with it.
 
     Z(α) = |0…0⟩⟨0…0| + e^{iα} |1…1⟩⟨1…1|,   X(α) = |+…+⟩⟨+…+| + e^{iα} |−…−⟩⟨−…−|,   a Hadamard edge = H
 
@@ -10,7 +10,7 @@ which is what is stored: edges that equate and edges that give a sign, whatever 
 equal edges then are one, and two sign edges none: parallel edges and loops vanish as they are added (the Hopf law). Phases are
 whole multiples of π/u for a u of the diagram, or floats. Memory grows with spiders and edges.
 
->>> g = ZXGraph()
+>>> g = Graph()
 >>> a, b = g.add_input(), g.add_output()
 >>> z, x = g.add_spider("Z"), g.add_spider("X", Fraction(1, 2))
 >>> g.add_edge(a, z); g.add_edge(x, b); g.add_edge(z, x); g.add_edge(z, x)  # two parallel edges between the colours ...
@@ -25,19 +25,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Self
 
 from bitket.errors import InvalidInput
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from bitket.quantum.circuits.circuit import Circuit
-
-__all__ = ["Phase", "Scalar", "ZXError", "ZXGraph", "rational"]
+__all__ = ["Graph", "Phase", "Scalar", "ZXError", "rational"]
 
 Phase = Fraction | float  # in multiples of π
 _TOLERANCE = 1e-12  # multiples of π closer than this are the same
@@ -74,8 +66,8 @@ class Scalar:
         return complex(value)
 
 
-class ZXGraph:
-    """A ZX diagram: spiders joined by plain and Hadamard edges, with inputs, outputs and an exact scalar.
+class Graph:
+    """Spiders joined by plain and Hadamard edges, with inputs, outputs and an exact scalar.
 
     Inputs, outputs and spiders are whole numbers, given by the methods that add them. Inputs and outputs have one edge.
 
@@ -101,19 +93,6 @@ class ZXGraph:
         self._factors: list[int | float] = []
 
     # -- building ---------------------------------------------------------------------------------------------------
-    @staticmethod
-    def from_circuit(circuit: Circuit) -> ZXGraph:
-        """The diagram of a circuit, scalar included; see `bitket.quantum.circuits.zx.reading`.
-
-        Raises
-        ------
-        ZXError
-            The circuit has measurements, resets, conditions or parameters without values.
-        """
-        from bitket.quantum.circuits.zx.reading import from_circuit
-
-        return from_circuit(circuit)
-
     def add_input(self) -> int:
         """A new last input."""
         self.inputs.append(self._new())
@@ -168,9 +147,9 @@ class ZXGraph:
         for f in factors:
             self._one_plus(self._units(rational(f)))
 
-    def copy(self) -> ZXGraph:
+    def copy(self) -> Self:
         """A diagram of its own, with the same numbers."""
-        new = ZXGraph.__new__(ZXGraph)
+        new = type(self).__new__(type(self))
         new.__dict__.update(self.__dict__)
         for name in ("inputs", "outputs", "_phase", "_end", "_red", "_factors"):
             setattr(new, name, getattr(self, name).copy())
@@ -222,53 +201,6 @@ class ZXGraph:
             f"ZXGraph({len(self.inputs)} inputs, {len(self.outputs)} outputs, {len(self._phase)} spiders, "
             f"{edges} edges, t_count {self.t_count})"
         )
-
-    def to_tensor(self) -> NDArray[np.complex128]:
-        """The tensor of the diagram, scalar included; see `bitket.quantum.circuits.zx.contraction`.
-
-        Returns
-        -------
-        Array of shape ``(2,) * (outputs + inputs)``: axes of the outputs in order, then of the inputs.
-
-        Raises
-        ------
-        ZXError
-            An end has no edge, or an intermediate tensor would have more than 2^26 entries (1 GiB).
-        """
-        from bitket.quantum.circuits.zx.contraction import tensor
-
-        return tensor(self)
-
-    def to_matrix(self) -> NDArray[np.complex128]:
-        """The matrix ``[2^outputs, 2^inputs]``, little-endian as `Circuit.matrix`; errors as of `to_tensor`."""
-        n, m = len(self.outputs), len(self.inputs)
-        axes = [*range(n - 1, -1, -1), *range(n + m - 1, n - 1, -1)]
-        return np.ascontiguousarray(self.to_tensor().transpose(axes).reshape(1 << n, 1 << m))
-
-    def draw(self, width: float = 8.0) -> Figure:
-        """A matplotlib figure, ``width`` inches wide: Z spiders green, X spiders red, Hadamard edges blue and dashed."""
-        from bitket.quantum.circuits.zx.drawing import draw
-
-        return draw(self, width)
-
-    # -- rewriting --------------------------------------------------------------------------------------------------
-    def simplify(self) -> ZXGraph:
-        """An equal diagram, fully reduced; see `bitket.quantum.circuits.zx.simplification`."""
-        from bitket.quantum.circuits.zx.simplification import simplify
-
-        return simplify(self)
-
-    def extract(self) -> Circuit:
-        """A circuit that is equal up to a positive factor; see `bitket.quantum.circuits.zx.extraction`.
-
-        Raises
-        ------
-        ZXError
-            The diagram is not a multiple of a unitary, or has no generalised flow.
-        """
-        from bitket.quantum.circuits.zx.extraction import extract
-
-        return extract(self)
 
     # -- what the rules stand on ------------------------------------------------------------------------------------
     def _new(self) -> int:

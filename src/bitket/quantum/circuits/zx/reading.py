@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import TypeVar
 
 from bitket.quantum.circuits.circuit import Circuit
 from bitket.quantum.circuits.gates import Gate
 from bitket.quantum.circuits.parameter import Expression
-from bitket.quantum.circuits.zx.graph import Phase, ZXError, ZXGraph, rational
+from bitket.quantum.circuits.zx.graph import Graph, Phase, ZXError, rational
 
 __all__ = ["from_circuit"]
 
@@ -34,9 +35,11 @@ _ONE: dict[str, _Turns] = {
 }
 _KEPT = frozenset(_ONE) | {"h", "rx", "ry", "rz", "p", "u", "cx", "cz", "cy", "swap", "gphase"}
 
+_Graph = TypeVar("_Graph", bound=Graph)
 
-def from_circuit(circuit: Circuit) -> ZXGraph:
-    """The diagram of a circuit, see `ZXGraph.from_circuit`."""
+
+def from_circuit(circuit: Circuit, graph: _Graph) -> _Graph:
+    """The diagram of a circuit, see `ZXGraph.from_circuit`, put into an empty one."""
     if not circuit.is_unitary:
         raise ZXError(f"circuit '{circuit.name}' has a measurement, reset or condition: gates only are needed")
     for i in circuit:
@@ -46,18 +49,19 @@ def from_circuit(circuit: Circuit) -> ZXGraph:
         from bitket.quantum.circuits.decomposition import decompose
 
         circuit = decompose(circuit, _KEPT)
-    layer = _Wires(circuit.num_qubits)
+    layer = _Wires(circuit.num_qubits, graph)
     for i in circuit:
         if i.gate is not None:
             layer.gate(i.name, i.gate, i.qubits)
-    return layer.finish()
+    layer.finish()
+    return graph
 
 
 class _Wires:
     """The diagram under way: for each qubit its last spider, and whether a Hadamard comes after it."""
 
-    def __init__(self, num_qubits: int) -> None:
-        self.graph = ZXGraph()
+    def __init__(self, num_qubits: int, graph: Graph) -> None:
+        self.graph = graph
         self.last: list[int] = []
         self.turned = [False] * num_qubits
         for _ in range(num_qubits):
@@ -65,10 +69,9 @@ class _Wires:
             self.last.append(self.graph.add_spider())
             self.graph.add_edge(b, self.last[-1])
 
-    def finish(self) -> ZXGraph:
+    def finish(self) -> None:
         for v, turned in zip(self.last, self.turned, strict=True):
             self.graph.add_edge(v, self.graph.add_output(), turned)
-        return self.graph
 
     def gate(self, name: str, g: Gate, qubits: tuple[int, ...]) -> None:
         if name == "h":

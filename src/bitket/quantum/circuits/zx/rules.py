@@ -13,7 +13,7 @@ A phase gadget, a hub h with a leaf l of phase α, is Σ_{hl} (-1)^{hl} e^{iαl}
 Each function checks that its rule applies and raises `ZXError` where it does not.
 
 >>> import numpy as np
->>> from bitket.quantum.circuits import Circuit
+>>> from bitket.quantum.circuits import Circuit, ZXGraph
 >>> g = ZXGraph.from_circuit(Circuit(2).h(0).z(0).cz(0, 1).h(0).s(0).h(0).cz(0, 1).h(0).t(0))
 >>> def law(rule, *site):
 ...     rule(h := g.copy(), *site)
@@ -27,7 +27,7 @@ bitket.quantum.circuits.zx.graph.ZXError: fuse 4 and 5: a plain edge between spi
 
 from __future__ import annotations
 
-from bitket.quantum.circuits.zx.graph import ZXError, ZXGraph
+from bitket.quantum.circuits.zx.graph import Graph, ZXError
 
 __all__ = [
     "bialgebra",
@@ -46,13 +46,13 @@ __all__ = [
 ]
 
 
-def change_colour(g: ZXGraph, v: int) -> None:
+def change_colour(g: Graph, v: int) -> None:
     """A Z spider is an X spider with a Hadamard on every leg, and the other way round."""
     g._need(v)
     g._red ^= {v}
 
 
-def fuse(g: ZXGraph, u: int, v: int) -> None:
+def fuse(g: Graph, u: int, v: int) -> None:
     """Spiders of one colour on a plain edge, or of two colours on a Hadamard edge, become one, which is u."""
     g._need(u)
     if v not in g._equal[u]:
@@ -62,7 +62,7 @@ def fuse(g: ZXGraph, u: int, v: int) -> None:
     _merge(g, u, v)
 
 
-def insert_spider(g: ZXGraph, b: int) -> int:
+def insert_spider(g: Graph, b: int) -> int:
     """A new spider of phase 0 between an input or output and its spider, to which it has a Hadamard edge."""
     v, sign = g._end.get(b, (-1, False))
     if v not in g._phase:
@@ -76,13 +76,13 @@ def insert_spider(g: ZXGraph, b: int) -> int:
     return w
 
 
-def remove_identity(g: ZXGraph, u: int) -> None:
+def remove_identity(g: Graph, u: int) -> None:
     """A spider of phase 0 with two edges is a wire."""
     _check(g, "remove_identity", u, g._phase.get(u) == 0 and _degree(g, u) == 2, "phase 0 and two edges")
     _contract(g, u)
 
 
-def pi_copy(g: ZXGraph, u: int, v: int) -> None:
+def pi_copy(g: Graph, u: int, v: int) -> None:
     """A spider u of phase π on a wire goes through v of the other colour: onto all other edges of v, whose phase is negated."""
     ok = g._phase.get(u) == g._unit and _degree(g, u) == 2 and v in g._sign[u] and v not in g._equal[u]
     _check(g, "pi_copy", u, ok, f"phase π and two edges, one of them plain to {v} of the other colour")
@@ -104,14 +104,14 @@ def pi_copy(g: ZXGraph, u: int, v: int) -> None:
             g._power -= 0 if sign else 2
 
 
-def copy_state(g: ZXGraph, u: int) -> None:
+def copy_state(g: Graph, u: int) -> None:
     """A Pauli spider u with one edge, to a spider of the other colour, is copied through it onto all its other edges."""
     ok = u in g._phase and not g._phase[u] % g._unit and _degree(g, u) == 1 and len(g._sign[u]) == 1
     _check(g, "copy_state", u, ok, "a phase of 0 or π and one edge, plain to a spider of the other colour")
     _copy_state(g, u)
 
 
-def bialgebra(g: ZXGraph, u: int, v: int) -> None:
+def bialgebra(g: Graph, u: int, v: int) -> None:
     """A Z and an X spider of phase 0 on a plain edge: every edge of the one then leads to every edge of the other."""
     ok = u in g._phase and v in g._sign[u] and v not in g._equal[u] and g._phase[u] == 0 == g._phase[v]
     _check(g, "bialgebra", u, ok, f"phase 0 and a plain edge to {v} of phase 0 and of the other colour")
@@ -134,14 +134,14 @@ def bialgebra(g: ZXGraph, u: int, v: int) -> None:
             _link(g, s, t, True)
 
 
-def complement(g: ZXGraph, u: int) -> None:
+def complement(g: Graph, u: int) -> None:
     """Local complementation: a spider of phase ±π/2 goes, and edges between its neighbours come where there were none."""
     ok = g._phase.get(u, 0) % g._unit == g._unit // 2 and _is_inner(g, u)
     _check(g, "complement", u, ok, "phase ±π/2 and edges to spiders of the other colour, or Hadamard, only")
     _complement(g, u)
 
 
-def pivot(g: ZXGraph, u: int, v: int) -> None:
+def pivot(g: Graph, u: int, v: int) -> None:
     """Two Pauli spiders on an edge go; the edges between those next to u, to v and to both of them are complemented."""
     for w, other in ((u, v), (v, u)):
         ok = w in g._phase and not g._phase[w] % g._unit and _is_inner(g, w) and other in g._sign[w]
@@ -149,7 +149,7 @@ def pivot(g: ZXGraph, u: int, v: int) -> None:
     _pivot(g, u, v)
 
 
-def split_gadget(g: ZXGraph, v: int) -> int:
+def split_gadget(g: Graph, v: int) -> int:
     """The phase of a spider as a phase gadget on it, of which the hub is returned."""
     g._need(v)
     h, leaf = g._add(0), g._add(g._phase[v])
@@ -160,7 +160,7 @@ def split_gadget(g: ZXGraph, v: int) -> int:
     return h
 
 
-def gadget_pivot(g: ZXGraph, u: int, v: int) -> None:
+def gadget_pivot(g: Graph, u: int, v: int) -> None:
     """A pivot of a Pauli spider u and a spider v of any phase, which is split off as a gadget."""
     ok = u in g._phase and not g._phase[u] % g._unit and _is_inner(g, u) and v in g._sign[u] and not g._equal[v]
     _check(g, "gadget_pivot", u, ok, f"a phase of 0 or π and Hadamard edges to spiders only, one of them {v}")
@@ -169,7 +169,7 @@ def gadget_pivot(g: ZXGraph, u: int, v: int) -> None:
     _open_pivot(g, u, v)
 
 
-def boundary_pivot(g: ZXGraph, u: int, v: int) -> None:
+def boundary_pivot(g: Graph, u: int, v: int) -> None:
     """A pivot of a Pauli spider u and a spider v at inputs or outputs, which are set off by spiders; a phase becomes a gadget."""
     ok = u in g._phase and not g._phase[u] % g._unit and _is_inner(g, u) and v in g._sign[u] and not g._equal[v]
     _check(g, "boundary_pivot", u, ok, f"a phase of 0 or π and Hadamard edges to spiders only, one of them {v}")
@@ -178,7 +178,7 @@ def boundary_pivot(g: ZXGraph, u: int, v: int) -> None:
     _open_pivot(g, u, v)
 
 
-def fuse_gadgets(g: ZXGraph, h: int, k: int) -> None:
+def fuse_gadgets(g: Graph, h: int, k: int) -> None:
     """Phase gadgets with hubs h and k on the same spiders become one, with hub h and the sum of the phases."""
     leaves = [_leaf(g, x) if x in g._phase and not g._phase[x] % g._unit and _is_inner(g, x) else None for x in (h, k)]
     if h == k or k in leaves or None in leaves or g._sign[h] - {leaves[0]} != g._sign[k] - {leaves[1]}:
@@ -187,26 +187,26 @@ def fuse_gadgets(g: ZXGraph, h: int, k: int) -> None:
 
 
 # -- the same without checks, for simplification and extraction -------------------------------------------------------
-def _check(g: ZXGraph, rule: str, u: int, ok: bool, need: str) -> None:
+def _check(g: Graph, rule: str, u: int, ok: bool, need: str) -> None:
     g._need(u)
     if not ok:
         raise ZXError(f"{rule}: spider {u} needs {need}")
 
 
-def _degree(g: ZXGraph, v: int) -> int:
+def _degree(g: Graph, v: int) -> int:
     return len(g._equal[v]) + len(g._sign[v]) + len(g._legs[v])
 
 
-def _is_inner(g: ZXGraph, v: int) -> bool:
+def _is_inner(g: Graph, v: int) -> bool:
     return not g._equal[v] and not g._legs[v]
 
 
-def _leaf(g: ZXGraph, h: int) -> int | None:
+def _leaf(g: Graph, h: int) -> int | None:
     """The leaf of the phase gadget whose hub is h, if it is one."""
     return next((w for w in g._sign[h] if len(g._sign[w]) == 1 and _is_inner(g, w)), None)
 
 
-def _link(g: ZXGraph, u: int, v: int, sign: bool) -> None:
+def _link(g: Graph, u: int, v: int, sign: bool) -> None:
     """Multiply by the factor [x_u = x_v], or (-1)^{x_u x_v}, of which one may be an end."""
     if u not in g._phase or v not in g._phase:
         g._attach(u, v, sign)
@@ -222,7 +222,7 @@ def _link(g: ZXGraph, u: int, v: int, sign: bool) -> None:
         g._equal[v].add(u)
 
 
-def _take(g: ZXGraph, v: int) -> list[tuple[int, bool]]:
+def _take(g: Graph, v: int) -> list[tuple[int, bool]]:
     """Take off all factors at v, as `_link` would put them."""
     found = [(w, False) for w in g._equal[v]] + [(w, True) for w in g._sign[v]]
     for w in g._equal[v]:
@@ -238,7 +238,7 @@ def _take(g: ZXGraph, v: int) -> list[tuple[int, bool]]:
     return found
 
 
-def _contract(g: ZXGraph, u: int) -> None:
+def _contract(g: Graph, u: int) -> None:
     """The sum over u, of phase 0 and with two edges."""
     (x, first), (y, second) = _take(g, u)
     g._drop(u)
@@ -247,7 +247,7 @@ def _contract(g: ZXGraph, u: int) -> None:
         g._power += 2
 
 
-def _merge(g: ZXGraph, u: int, v: int) -> None:
+def _merge(g: Graph, u: int, v: int) -> None:
     """The sum over v, equal to u."""
     g._turn(u, g._phase[v])
     for w, sign in _take(g, v):
@@ -255,7 +255,7 @@ def _merge(g: ZXGraph, u: int, v: int) -> None:
     g._drop(v)
 
 
-def _copy_state(g: ZXGraph, u: int) -> None:
+def _copy_state(g: Graph, u: int) -> None:
     (v,) = g._sign[u]
     a = g._phase[u]
     g._sign[v].remove(u)
@@ -273,7 +273,7 @@ def _copy_state(g: ZXGraph, u: int) -> None:
     g._drop(v)
 
 
-def _complement(g: ZXGraph, u: int) -> None:
+def _complement(g: Graph, u: int) -> None:
     turn, around, sign = g._phase[u], g._sign[u], g._sign
     g._drop(u)
     g._power += 1
@@ -286,7 +286,7 @@ def _complement(g: ZXGraph, u: int) -> None:
         g._turn(v, -turn)
 
 
-def _pivot(g: ZXGraph, u: int, v: int) -> None:
+def _pivot(g: Graph, u: int, v: int) -> None:
     sign, a, b = g._sign, g._phase[u], g._phase[v]
     of_u, of_v = sign[u], sign[v]
     of_u.remove(v)
@@ -310,7 +310,7 @@ def _pivot(g: ZXGraph, u: int, v: int) -> None:
             g._turn(w, a + b + g._unit)
 
 
-def _open_pivot(g: ZXGraph, u: int, v: int) -> None:
+def _open_pivot(g: Graph, u: int, v: int) -> None:
     for b in list(g._legs[v]):
         insert_spider(g, b)
     if g._phase[v] % g._unit:
@@ -318,7 +318,7 @@ def _open_pivot(g: ZXGraph, u: int, v: int) -> None:
     _pivot(g, u, v)
 
 
-def _plain_hub(g: ZXGraph, h: int) -> int:
+def _plain_hub(g: Graph, h: int) -> int:
     """Bring the phase of a gadget's hub to 0 and return the leaf: e^{iα(1 - p)} = e^{iα} e^{-iαp}."""
     leaf = _leaf(g, h)
     assert leaf is not None
@@ -329,7 +329,7 @@ def _plain_hub(g: ZXGraph, h: int) -> int:
     return leaf
 
 
-def _fuse_gadgets(g: ZXGraph, h: int, k: int) -> None:
+def _fuse_gadgets(g: Graph, h: int, k: int) -> None:
     leaf, other = _plain_hub(g, h), _plain_hub(g, k)
     g._turn(leaf, g._phase[other])
     for x in (other, k):

@@ -14,13 +14,17 @@ No rule raises the T-count: phases are moved, negated and added only, or turned 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from bitket.quantum.circuits.zx import rules
-from bitket.quantum.circuits.zx.graph import ZXGraph
+from bitket.quantum.circuits.zx.graph import Graph
 
 __all__ = ["simplify", "to_graph_like"]
 
+_Graph = TypeVar("_Graph", bound=Graph)
 
-def to_graph_like(g: ZXGraph) -> None:
+
+def to_graph_like(g: Graph) -> None:
     """Bring a diagram, in place, to Z spiders with Hadamard edges between them, each end plain or Hadamard at a spider."""
     g._red.clear()
     for u in list(g._phase):
@@ -33,7 +37,7 @@ def to_graph_like(g: ZXGraph) -> None:
             g._attach(u, v, False)
 
 
-def simplify(graph: ZXGraph) -> ZXGraph:
+def simplify(graph: _Graph) -> _Graph:
     """An equal diagram, fully reduced, see `ZXGraph.simplify`."""
     g = graph.copy()
     to_graph_like(g)
@@ -45,7 +49,7 @@ def simplify(graph: ZXGraph) -> ZXGraph:
     return g
 
 
-def _clifford(g: ZXGraph, work: list[int]) -> None:
+def _clifford(g: Graph, work: list[int]) -> None:
     """Step 2, on the spiders of ``work`` and on all that are met."""
     phase, sign, legs, unit = g._phase, g._sign, g._legs, g._unit
     half = unit // 2
@@ -77,7 +81,7 @@ def _clifford(g: ZXGraph, work: list[int]) -> None:
                 rules._pivot(g, u, v)
 
 
-def _wire(g: ZXGraph, u: int, work: list[int]) -> bool:
+def _wire(g: Graph, u: int, work: list[int]) -> bool:
     """Fuse the two neighbours of a Pauli spider, which are equal, or opposite and one of them inside."""
     x, y = g._sign[u]
     if g._phase[u]:
@@ -95,7 +99,7 @@ def _wire(g: ZXGraph, u: int, work: list[int]) -> bool:
     return True
 
 
-def _open_pivots(g: ZXGraph) -> None:
+def _open_pivots(g: Graph) -> None:
     """Step 3, for each Pauli spider that is no hub, and step 2 after each."""
     for u in list(g._phase):
         if u not in g._phase or g._legs[u] or g._phase[u] % g._unit or rules._leaf(g, u) is not None:
@@ -106,7 +110,7 @@ def _open_pivots(g: ZXGraph) -> None:
         _clifford(g, [*met, *range(start, g._next)])
 
 
-def _gadgets(g: ZXGraph) -> list[int]:
+def _gadgets(g: Graph) -> list[int]:
     """Step 4; the leaves of gadgets that were fused."""
     found: dict[frozenset[int], int] = {}
     met: list[int] = []
