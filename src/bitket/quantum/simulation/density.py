@@ -18,10 +18,12 @@ import torch
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.simulation import memory, twin
+from bitket.quantum.simulation.asked import Asked
+from bitket.quantum.simulation.observables import density_values
 from bitket.quantum.simulation.program import Channel, Measure, Noise, Op, PauliRotation, Program, Unitary
 from bitket.quantum.simulation.states import complex_dtype, program_and_angles, run_state
 
-__all__ = ["density_matrix", "doubled", "run_density"]
+__all__ = ["density_matrix", "doubled", "run_density", "takes", "values"]
 
 _DEPHASE = np.array([[[1, 0], [0, 0]], [[0, 0], [0, 1]]], dtype=complex)
 _RESET = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=complex)
@@ -84,6 +86,17 @@ def run_density(program: Program, angles: torch.Tensor, dtype: torch.dtype) -> t
     both = torch.cat([angles, -angles], dim=-1)
     state = twin.zero_state(2 * n, batch, kind, angles.device)
     return run_state(double, state, both).reshape(*batch, 1 << n, 1 << n)
+
+
+# -- the engine -------------------------------------------------------------------------------------------------------
+def takes(asked: Asked) -> bool:
+    """Every program; one with conditions is refused in `doubled`'s words."""
+    return True
+
+
+def values(asked: Asked) -> torch.Tensor:
+    """Expectation values ``[..., m]`` with torch's own graph: derivatives of any order, memory grows with depth."""
+    return density_values(run_density(asked.program, asked.angles(), asked.dtype), asked.observables)
 
 
 def density_matrix(

@@ -74,7 +74,11 @@ def state_values(state: torch.Tensor, observables: Sequence[PauliSum]) -> torch.
             if flipped is None:
                 total = total + (state.real**2 + state.imag**2) @ d.real
             else:
-                total = total + ((state[..., flipped].conj() * state) @ d).real
+                other = state[
+                    ..., flipped
+                ]  # the real part of conj(other) state d; torch cannot batch conj in forward mode
+                total = total + (other.real * state.real + other.imag * state.imag) @ d.real
+                total = total - (other.real * state.imag - other.imag * state.real) @ d.imag
         columns.append(total)
     return torch.stack(columns, dim=-1)
 
