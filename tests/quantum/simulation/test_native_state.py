@@ -16,7 +16,7 @@ from bitket.quantum.noise import NoiseModel
 from bitket.quantum.simulation import adjoint, expectation, native, planner, reverse, statevector, twin
 from bitket.quantum.simulation.asked import Asked
 from bitket.quantum.simulation.compiled import CoreKernel
-from bitket.quantum.simulation.density import doubled
+from bitket.quantum.simulation.doubled import doubled
 from bitket.quantum.simulation.program import PauliRotation, Program, Unitary, lower
 
 pytestmark = pytest.mark.skipif(native.core is None, reason="the compiled core is not built")

@@ -22,7 +22,7 @@ from bitket.quantum.noise import (
     reset_error,
     thermal_relaxation,
 )
-from bitket.quantum.simulation import expectation, expectation_with_error, native, observables, transfer
+from bitket.quantum.simulation import expectation, expectation_with_error, native, observables, transfer, transfer_core
 from bitket.quantum.simulation.asked import Asked
 from bitket.quantum.simulation.density import run_density
 from bitket.quantum.simulation.program import lower
@@ -146,8 +146,8 @@ def layered(n: int, layers: int, rng: np.random.Generator) -> Circuit:
 @pytest.mark.parametrize("most", [3, 1000])
 def test_lanes_tiles_and_checkpoints(n, noise, most, monkeypatch):
     """Single vectors whose digits pass through lanes, tiles smaller than the vector, stages of few blocks; in both precisions."""
-    monkeypatch.setattr(transfer, "_tile", lambda *_: 3)
-    monkeypatch.setattr(transfer, "_most_blocks", lambda *_: most)
+    monkeypatch.setattr(transfer_core, "_tile", lambda *_: 3)
+    monkeypatch.setattr(transfer_core, "_most_blocks", lambda *_: most)
     rng = np.random.default_rng(n)
     c, (many, local, string) = layered(n, 2, rng), random_sums(n, rng)
     program = lower(c, noise)

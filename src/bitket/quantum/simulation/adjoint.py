@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bitket.algebra import PauliSum
 from bitket.quantum.circuits import ParameterError
 from bitket.quantum.simulation import memory, native
+from bitket.quantum.simulation.arrays import core_observable
 from bitket.quantum.simulation.derivatives import Kernel, parameter_slopes, wants_graph
 from bitket.quantum.simulation.planner import fits, prepare_at, state_plan
 from bitket.quantum.simulation.program import Program
@@ -169,14 +170,8 @@ def _prepared(program: Program, observables: Sequence[PauliSum]) -> list[Any]:
     if key not in kept:
         if len(kept) >= _OBSERVABLES:
             kept.pop(next(iter(kept)))
-        kept[key] = (tuple(observables), [_observable(o) for o in observables])  # kept, so that their ids stay theirs
+        kept[key] = (
+            tuple(observables),
+            [core_observable(o) for o in observables],
+        )  # kept, so that their ids stay theirs
     return kept[key][1]
-
-
-def _observable(operator: PauliSum) -> Any:
-    """Terms of one X part and phase side by side: the core adds them before it looks at the state."""
-    terms = sorted(
-        (x, (x & z).bit_count() % 2, z, (x & z).bit_count() % 4, c.real) for c, x, z in operator.simplify(0.0).masks()
-    )
-    masks = np.array([(x, z, ys) for x, _, z, ys, _ in terms], dtype=np.int64).reshape(-1, 3)
-    return native.core.Observable(operator.num_qubits, masks, np.array([t[-1] for t in terms], dtype=float))

@@ -24,7 +24,7 @@ import torch
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
-from bitket.quantum.simulation import backprop, compiled, density, native, observables, reverse, transfer
+from bitket.quantum.simulation import backprop, compiled, density, measured, native, reverse, transfer
 from bitket.quantum.simulation import shots as shots_engine
 from bitket.quantum.simulation.asked import Asked
 from bitket.quantum.simulation.parameter_shift import ByShifts
@@ -188,21 +188,21 @@ def _evaluate(
 
 
 def _checked(circuit: Circuit, operators: PauliSum | Sequence[PauliSum]) -> tuple[list[PauliSum], bool]:
-    """`observables.check`, done once for a circuit and its latest observables: with few qubits it would take as long as the simulation."""
+    """`measured.check`, done once for a circuit and its latest observables: with few qubits it would take as long as the simulation."""
     single = isinstance(operators, PauliSum)
     listed: list[PauliSum] = [operators] if isinstance(operators, PauliSum) else list(operators)
     cached = circuit._cache.get("checked observables")
     if cached is None or len(cached) != len(listed) or any(a is not b for a, b in zip(cached, listed, strict=True)):
-        observables.check(listed, circuit.num_qubits)
+        measured.check(listed, circuit.num_qubits)
         circuit._cache["checked observables"] = listed
     return listed, single
 
 
 def _as_read(circuit: Circuit, listed: list[PauliSum], noise: Noise | None) -> list[PauliSum]:
-    """`observables.as_read`, kept for a circuit's latest observables and noise: plans are found by the observables' ids."""
+    """`measured.as_read`, kept for a circuit's latest observables and noise: plans are found by the observables' ids."""
     cached = circuit._cache.get("observables as read")
     if cached is None or cached[0] is not noise or list(map(id, cached[1])) != list(map(id, listed)):
-        cached = circuit._cache["observables as read"] = (noise, listed, observables.as_read(listed, noise))
+        cached = circuit._cache["observables as read"] = (noise, listed, measured.as_read(listed, noise))
     read: list[PauliSum] = cached[2]
     return read
 

@@ -11,7 +11,7 @@ import torch
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
-from bitket.quantum.simulation import observables, operator
+from bitket.quantum.simulation import measured, operator
 from bitket.quantum.simulation.expectations import GradientMethod, expectation
 from bitket.quantum.simulation.program import Noise
 
@@ -60,7 +60,7 @@ class QuantumLayer(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.circuit = circuit.copy()
-        self.operators, _ = observables.check(operators, circuit.num_qubits)
+        self.operators, _ = measured.check(operators, circuit.num_qubits)
         self.noise, self.shots, self.gradient, self.generator = noise, shots, gradient, generator
         count = len(circuit.weights)
         if weights is None:

@@ -18,19 +18,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
 from bitket.algebra import PauliSum
-from bitket.quantum.simulation import memory, native
+from bitket.quantum.simulation import memory, native, transfer_core
 from bitket.quantum.simulation.asked import Asked, transformed
 from bitket.quantum.simulation.derivatives import Kernel, apply, slopes, wants_graph
 from bitket.quantum.simulation.program import Program
 from bitket.quantum.simulation.transfer_maps import Map, pauli_index, to_maps
-from bitket.quantum.simulation.transfer_plan import FEWEST, Encoder, Fused, fuse, stages
 
 __all__ = ["TransferKernel", "pauli_values", "pauli_vector", "takes", "values"]
 
@@ -103,9 +101,6 @@ def pauli_values(vector: torch.Tensor, observables: Sequence[PauliSum]) -> torch
 
 
 # -- the engine -------------------------------------------------------------------------------------------------------
-_PLANS = 16  # kept for each program: a loop that makes a new observable each time must not fill the memory
-
-
 def takes(asked: Asked) -> bool:
     """Whether the program has a form as maps on Pauli-transfer vectors."""
     return asked.program.cache("transfer maps", lambda: to_maps(asked.program)) is not None
@@ -186,44 +181,6 @@ def _run(
     gradient: torch.Tensor | None,
 ) -> None:
     native.threads()
-    plan = _plan(kernel.program, tuple(kernel.observables), len(angles), angles.dtype)
+    plan = transfer_core.plan(kernel.program, tuple(kernel.observables), len(angles), angles.dtype == torch.float64)
     run = plan.run32 if angles.dtype == torch.float32 else plan.run64
     run(len(angles), *(0 if t is None else t.data_ptr() for t in (angles, values, upstream, gradient)))
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    fused: Fused
-    observables: tuple[PauliSum, ...]
-    """Kept so that their ids stay theirs."""
-    cores: dict[Any, Any] = field(default_factory=dict)
-
-
-def _plan(program: Program, observables: tuple[PauliSum, ...], count: int, dtype: torch.dtype) -> Any:
-    plans: dict[Any, _Plan] = program.cache("transfer plans", dict)
-    key = tuple(map(id, observables))
-    plan = plans.get(key)
-    if plan is None:
-        if len(plans) >= _PLANS:
-            plans.pop(next(iter(plans)))
-        maps = program.cache("transfer maps", lambda: to_maps(program))
-        assert maps is not None
-        plan = plans[key] = _Plan(fuse(maps, program.num_qubits, observables), observables)
-    qubits, lanes = len(plan.fused.starts), 16 if dtype == torch.float32 else 8
-    single = qubits >= FEWEST and bool(plan.fused.blocks) and (count < lanes or qubits > 7)
-    if single not in plan.cores:
-        walk = stages(plan.fused, single, _tile(qubits), _most_blocks(qubits, len(plan.fused.blocks), single))
-        encoder = Encoder(plan.fused, walk, single, len(program.slots), len(observables))
-        plan.cores[single] = native.core.TransferPlan(encoder.code, np.array(encoder.numbers))
-    return plan.cores[single]
-
-
-def _tile(qubits: int) -> int:
-    """Digits of a tile: in the second cache; and of the larger vectors several, one for each thread."""
-    return 6 if qubits > 9 else 5
-
-
-def _most_blocks(qubits: int, blocks: int, single: bool) -> int:
-    """Blocks of a stage: gradients keep one vector for each stage and one tile for each block of a stage."""
-    fit = (1 << 25) // (64 * 4**qubits) if not single else 16
-    return max(fit, math.isqrt(blocks) + 1)
