@@ -31,6 +31,7 @@ __all__ = ["OneByOne", "slopes", "suits", "values"]
 # Qubits: with fewer, calls cost more than they save; with more, a batch is beyond the cache.
 _SMALLEST, _ALWAYS = 10, 16
 _OBSERVABLES = 16  # kept for each program
+_REALS = {torch.float32: np.float32, torch.float64: np.float64}
 _KINDS = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
 
@@ -78,7 +79,8 @@ class OneByOne(torch.autograd.Function):
             gradient = _slopes(kernel, angles, upstream)
         if not ctx.by_angle:
             gradient = gradient @ kernel.program.affine[1].T
-        start, results = 0, []
+        start = 0
+        results: list[torch.Tensor | None] = []
         for given in (weights, inputs):
             if given is None:
                 results.append(None)
@@ -86,7 +88,7 @@ class OneByOne(torch.autograd.Function):
             own = gradient[:, start : start + given.shape[-1]]
             start += given.shape[-1]
             own = own.sum(axis=0) if given.ndim == 1 else own
-            results.append(torch.from_numpy(np.ascontiguousarray(own)).to(given.dtype))
+            results.append(torch.from_numpy(np.ascontiguousarray(own, _REALS[given.dtype])))
         return results[0], results[1], None, None, None
 
 
@@ -139,13 +141,12 @@ def _values(
     prepared, double = _prepared(program, kernel.observables), kind == torch.complex128
     states = memory.Lease(2 * size if both else size)
     target = states.address + size if both else 0
-    out = torch.empty(len(angles), len(prepared), dtype=dtype)
-    rows = out.numpy()
-    for row, results in zip(angles, rows, strict=True):
+    out = np.empty((len(angles), len(prepared)), _REALS[dtype])
+    for row, results in zip(angles, out, strict=True):
         prepare_at(program, row, kind, states.address)
         for m, observable in enumerate(prepared):
             results[m] = observable.apply(double, 1.0, states.address, target, False)
-    return out, states if both else None
+    return torch.from_numpy(out), states if both else None
 
 
 def _slopes(kernel: Kernel, angles: NDArray[np.float64], upstream: torch.Tensor) -> NDArray[np.float64]:

@@ -66,8 +66,10 @@ def slopes(kernel: Kernel, angles: torch.Tensor, upstream: torch.Tensor) -> torc
     for start in range(0, len(angles), chunk):
         own, above = angles[start : start + chunk], upstream[start : start + chunk]
         _, lease = _forward(plan, None, own, len(own), True)
-        parts.append(_backward(plan, None, own, len(own), lease, above)[1])
-    return parts[0] if len(parts) == 1 else torch.cat([torch.empty_like(angles[:0]), *parts])
+        found = _backward(plan, None, own, len(own), lease, above)[1]
+        assert found is not None
+        parts.append(found)
+    return torch.cat(parts) if parts else torch.empty_like(angles)
 
 
 def _forward(

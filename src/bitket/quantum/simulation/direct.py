@@ -25,7 +25,7 @@ from bitket.quantum.simulation import memory, native, transfer_core
 from bitket.quantum.simulation.arrays import angles_of, apply_matrix, core_observable, density, readout, runs, state
 from bitket.quantum.simulation.measured import as_read, check
 from bitket.quantum.simulation.program import Noise, Program, lower
-from bitket.quantum.simulation.sampling import final_measurements, random_of
+from bitket.quantum.simulation.sampling import drawn, final_measurements, random_of
 from bitket.quantum.simulation.transfer_maps import to_maps
 
 __all__ = ["expectation", "expectation_with_error"]
@@ -136,20 +136,18 @@ def expectation_with_error(
     for k, operator in enumerate(listed):
         for group in group_terms(operator.simplify(0.0), "qubitwise"):
             p = readout(_probabilities(start, shared_basis(group)), noise).astype(np.float64).clip(0)
-            drawn = random.multinomial(int(shots), p / p.sum())
-            hit = np.flatnonzero(drawn)
-            outcome, share = _outcomes(group, hit), drawn[hit] / shots
+            index, counts = drawn(p, int(shots), random)
+            outcome, share = _outcomes(group, index), counts / shots
             mean = float(share @ outcome)
             values[k] += mean
             errors[k] += max(0.0, float(share @ outcome**2) - mean**2) / max(shots - 1, 1)
-    errors = np.sqrt(errors)
-    return (values[0], errors[0]) if single else (values, errors)
+    return (values[0], np.sqrt(errors[0])) if single else (values, np.sqrt(errors))
 
 
 def _probabilities(start: NDArray[Any], basis: str) -> NDArray[np.float64]:
     """Outcome probabilities ``[2^n]`` of a state or density matrix when each qubit is measured in its letter's eigenbasis."""
     n, mixed = len(basis), start.ndim == 2
-    flat = start.reshape(-1)
+    flat: NDArray[Any] = start.reshape(-1)
     for q, letter in enumerate(reversed(basis)):
         if letter in _TURNS:
             turn = _TURNS[letter]

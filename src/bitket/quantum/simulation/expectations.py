@@ -66,8 +66,9 @@ def expectation(
     shots
         Estimate from that many shots for each group of qubit-wise commuting terms instead of exactly.
     gradient
-        How torch differentiates: ``"adjoint"`` (exact, once; the default), ``"parameter_shift"`` (with shots, noise, and to any order;
-        the default with shots) or ``"backprop"`` (exact, any order, memory grows with depth).
+        How torch differentiates: ``"adjoint"`` (exact, one walk back for all parameters; the default), ``"parameter_shift"`` (with shots
+        and noise, too; the default with shots) or ``"backprop"`` (by torch's own graph, memory grows with depth). Each to any order, in
+        reverse and forward mode, under `torch.func` as well.
     dtype
         Real precision.
     device

@@ -25,7 +25,7 @@ from bitket.quantum.simulation.program import Channel, Measure, Noise, PauliRota
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Counts", "final_measurements", "kind_of", "random_of", "sample"]
+__all__ = ["Counts", "drawn", "final_measurements", "kind_of", "random_of", "sample"]
 
 _RESET = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=complex)
 _BLOCK, _CHUNK = 1 << 12, 1 << 14  # basis states
@@ -119,7 +119,7 @@ def sample(
     body, final = final_measurements(program)
     if final is not None and (noise is None or program.num_qubits <= _DENSITY_QUBITS):
         p = _final_probabilities(body, angles, kind, noise)
-        return _gather(*_draw(p, int(shots), random), final, program.num_clbits)
+        return _gather(*drawn(p, int(shots), random), final, program.num_clbits)
     way: Any = arrays
     if random is not generator:
         from bitket.quantum.simulation import tensors as way
@@ -201,17 +201,17 @@ def squared(amplitudes: NDArray[Any]) -> NDArray[Any]:
     return out[: len(amplitudes)]
 
 
-def _draw(p: NDArray[Any], shots: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+def drawn(p: NDArray[Any], shots: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
     """Basis states that were drawn and how often: first shots to blocks, then, within each block, to its states; no array of p's size."""
     blocks = p.reshape(-1, min(_BLOCK, len(p)))
     weights = blocks.sum(axis=1, dtype=np.float64)
     shares = random.multinomial(shots, weights / weights.sum())
     outcomes, counts = [], []
     for b in np.flatnonzero(shares):
-        drawn = random.multinomial(shares[b], blocks[b].astype(np.float64) / weights[b])
-        hit = np.flatnonzero(drawn)
+        each = random.multinomial(shares[b], blocks[b].astype(np.float64) / weights[b])
+        hit = np.flatnonzero(each)
         outcomes.append(hit + b * blocks.shape[1])
-        counts.append(drawn[hit])
+        counts.append(each[hit])
     return np.concatenate(outcomes), np.concatenate(counts)
 
 
@@ -278,12 +278,12 @@ def _run_branches(
             qubits = op.qubits if isinstance(op, Channel) else (op.qubit,)
             parts = [way.apply_matrix(acting, k, qubits) for k in kraus]
             weights = np.stack([way.squares(p) for p in parts], axis=-1)
-            drawn = random.multinomial(acting_count, weights / weights.sum(axis=-1, keepdims=True))
+            shared = random.multinomial(acting_count, weights / weights.sum(axis=-1, keepdims=True))
             states, new_bits, new_counts = [], [], []
             for k, part in enumerate(parts):
-                hit = drawn[:, k] > 0
+                hit = shared[:, k] > 0
                 pure = way.scaled(part[hit], np.sqrt(weights[hit, k]))
-                for reading, shares in _readings(op, k, drawn[hit, k], noise, random):
+                for reading, shares in _readings(op, k, shared[hit, k], noise, random):
                     kept = shares > 0
                     after = acting_bits[hit][kept]
                     if isinstance(op, Measure):
