@@ -8,9 +8,13 @@ from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput, NotEnoughMemory
 from bitket.quantum.circuits import Circuit, Parameter, ParameterError, gate
 from bitket.quantum.circuits.gates import GATES, NAMES
-from bitket.quantum.simulation import QuantumLayer, expectation, expectation_with_error, statevector
-from bitket.quantum.simulation.gradients import Adjoint
+from bitket.quantum.simulation import QuantumLayer, expectation, expectation_with_error, reverse, statevector
+from bitket.quantum.simulation.asked import Asked
 from bitket.quantum.simulation.program import lower
+
+
+def question(program, operators, w, x) -> Asked:
+    return Asked(program, w, x, operators, torch.float64, torch.device("cpu"), False)
 
 
 def random_operator(rng: np.random.Generator, n: int, terms: int = 4) -> PauliSum:
@@ -53,7 +57,7 @@ def test_all_gradients_agree(seed):
         gradients = torch.autograd.grad((values * upstream).sum(), (w, x), allow_unused=True)
         results.append([values.detach(), *(g for g in gradients if g is not None)])
     program = lower(c)
-    twin = Adjoint.apply(program.angles(w, x), program, operators, torch.complex128)
+    twin = reverse.values(question(program, operators, w, x))
     gradients = torch.autograd.grad((twin * upstream).sum(), (w, x), allow_unused=True)
     results.append([twin.detach(), *(g for g in gradients if g is not None)])
     for other in results[1:]:

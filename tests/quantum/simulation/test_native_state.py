@@ -13,9 +13,10 @@ from bitket.quantum.circuits import Parameter
 from bitket.quantum.circuits.ansatz import efficient_su2
 from bitket.quantum.circuits.random import random_circuit
 from bitket.quantum.noise import NoiseModel
-from bitket.quantum.simulation import adjoint, expectation, native, planner, statevector, twin
-from bitket.quantum.simulation.density import doubled
-from bitket.quantum.simulation.gradients import Adjoint
+from bitket.quantum.simulation import adjoint, expectation, native, planner, reverse, statevector, twin
+from bitket.quantum.simulation.asked import Asked
+from bitket.quantum.simulation.compiled import CoreKernel
+from bitket.quantum.simulation.doubled import doubled
 from bitket.quantum.simulation.program import PauliRotation, Program, Unitary, lower
 
 pytestmark = pytest.mark.skipif(native.core is None, reason="the compiled core is not built")
@@ -100,7 +101,7 @@ def test_several_stages(n: int, double: bool) -> None:
 
 
 def test_small_tiles_need_many_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planner, "_TILE", {torch.complex64: 10, torch.complex128: 10})
+    monkeypatch.setattr(planner, "_TILE", {8: 10, 16: 10})
     for seed in range(8):
         rng = np.random.default_rng(seed)
         program, angles = random_program(12, 60, rng)
@@ -176,9 +177,9 @@ def check_gradient(n: int, seed: int, samples: int, double: bool) -> None:
     for ours in (True, False):
         x = angles.to(torch.float64 if double or not ours else torch.float32).requires_grad_()
         if ours:
-            values = adjoint.values_one_by_one(program, None, x, observables, by_angle=True)
+            values = adjoint.OneByOne.apply(None, x, CoreKernel(program, observables), True, samples)
         else:
-            values = Adjoint.apply(x, program, observables, torch.complex128)
+            values = reverse.values(Asked(program, None, x, observables, x.dtype, x.device, False, by_angle=True))
         found += [values.detach(), torch.autograd.grad((values * upstream.to(x.dtype)).sum(), x)[0]]
     scale = sum(float(np.abs(o.coefficients).sum()) for o in observables)
     for one, other in zip(found[:2], found[2:], strict=True):
@@ -202,7 +203,7 @@ def test_gradients_of_single_states_may_be_asked_for_twice() -> None:
     program, start = random_program(5, 20, rng, not_unitary=0.0)
     observable = random_observable(5, 4, rng)
     x = torch.from_numpy(start).requires_grad_()
-    value = adjoint.values_one_by_one(program, None, x, [observable], by_angle=True)
+    value = adjoint.OneByOne.apply(None, x, CoreKernel(program, [observable]), True, 1)
     first, second = (torch.autograd.grad(value.sum(), x, retain_graph=True)[0] for _ in range(2))
     assert torch.equal(first, second)
 

@@ -22,10 +22,11 @@ from bitket.quantum.noise import (
     reset_error,
     thermal_relaxation,
 )
-from bitket.quantum.simulation import expectation, expectation_with_error, native, observables, transfer
+from bitket.quantum.simulation import expectation, expectation_with_error, native, observables, transfer, transfer_core
+from bitket.quantum.simulation.asked import Asked
 from bitket.quantum.simulation.density import run_density
 from bitket.quantum.simulation.program import lower
-from bitket.quantum.simulation.transfer import pauli_values, pauli_vector, transfer_values
+from bitket.quantum.simulation.transfer import pauli_values, pauli_vector
 from bitket.quantum.simulation.transfer_maps import to_maps
 from bitket.quantum.simulation.transfer_plan import fuse, stages
 
@@ -43,6 +44,10 @@ CHANNELS = {
     "correlated damping": NoiseModel().after(amplitude_damping(0.2).tensor(reset_error(0.1, 0.05)), num_qubits=2),
     "mixed": NoiseModel.depolarizing(0.02, 0.03).after(amplitude_damping(0.05), ["cx", "rx", "h"]),
 }
+
+
+def transfer_values(program, angles, sums):
+    return transfer.values(Asked(program, None, angles, sums, angles.dtype, angles.device, True, by_angle=True))
 
 
 def random_circuit(n: int, length: int, rng: np.random.Generator, *, symbolic: float = 0.6) -> Circuit:
@@ -141,8 +146,8 @@ def layered(n: int, layers: int, rng: np.random.Generator) -> Circuit:
 @pytest.mark.parametrize("most", [3, 1000])
 def test_lanes_tiles_and_checkpoints(n, noise, most, monkeypatch):
     """Single vectors whose digits pass through lanes, tiles smaller than the vector, stages of few blocks; in both precisions."""
-    monkeypatch.setattr(transfer, "_tile", lambda *_: 3)
-    monkeypatch.setattr(transfer, "_most_blocks", lambda *_: most)
+    monkeypatch.setattr(transfer_core, "_tile", lambda *_: 3)
+    monkeypatch.setattr(transfer_core, "_most_blocks", lambda *_: most)
     rng = np.random.default_rng(n)
     c, (many, local, string) = layered(n, 2, rng), random_sums(n, rng)
     program = lower(c, noise)

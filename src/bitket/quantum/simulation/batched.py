@@ -8,7 +8,6 @@ by torch. Memory: one state a sample for the walk back (8 · 2^n bytes in single
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,118 +17,113 @@ import torch
 
 from bitket.algebra import PauliSum
 from bitket.quantum.circuits import ParameterError
-from bitket.quantum.simulation import adjoint, memory, native
-from bitket.quantum.simulation.program import Program, leading_shape
+from bitket.quantum.simulation import memory, native
+from bitket.quantum.simulation.derivatives import Kernel, parameter_slopes, wants_graph
+from bitket.quantum.simulation.program import Program
 from bitket.quantum.simulation.rotations import RotationProgram, Turn, to_rotations
 
-__all__ = ["adjoint_values", "values_at_angles"]
+__all__ = ["Batched", "slopes", "values"]
 
 _PLANS = 16  # kept for each program: a loop that makes a new observable each time must not fill the memory
 
 
-def adjoint_values(
-    program: Program, weights: torch.Tensor | None, inputs: torch.Tensor | None, observables: Sequence[PauliSum]
-) -> torch.Tensor:
-    """Expectation values ``[..., m]`` of a unitary program, with the adjoint gradient for weights and inputs.
+class Batched(torch.autograd.Function):
+    """Values ``[N, m]`` for weights and inputs ``[P]`` or ``[N, P]``; with ``by_angle`` inputs are angles of the slots."""
 
-    Parameters
-    ----------
-    weights, inputs
-        ``[..., number of weights]`` and ``[..., number of inputs]`` of one precision; leading shapes broadcast.
-
-    Raises
-    ------
-    ParameterError
-        A shape does not fit, or a value is not finite.
-    """
-    program.check(weights, inputs)
-    batch = leading_shape(weights, inputs)
-    if program.affine is None:
-        return values_at_angles(program, program.angles(weights, inputs), observables)
-    if adjoint.suits(program, math.prod(batch)):
-        return adjoint.values_one_by_one(program, weights, inputs, observables)
-    return _run(_plan(program, observables, by_angle=False), weights, inputs)
-
-
-def values_at_angles(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
-    """Expectation values ``[..., m]`` for the angles of the slots, ``[..., S]``, with the adjoint gradient."""
-    if adjoint.suits(program, math.prod(angles.shape[:-1])):
-        return adjoint.values_one_by_one(program, None, angles, observables, by_angle=True)
-    return _run(_plan(program, observables, by_angle=True), None, angles)
-
-
-def _run(plan: _Plan, weights: torch.Tensor | None, inputs: torch.Tensor | None) -> torch.Tensor:
-    """Brings leading shapes to one axis, or none where all samples share the values."""
-    shapes = [v.shape[:-1] for v in (weights, inputs) if v is not None]
-    longest = max(shapes, key=len, default=torch.Size())
-    batch = longest if all(s in (longest, ()) for s in shapes) else torch.broadcast_shapes(*shapes)
-    count = math.prod(batch)
-
-    def flat(v: torch.Tensor | None) -> torch.Tensor | None:
-        if v is None or v.ndim == 1 or (v.ndim == 2 and v.shape[:-1] == batch):
-            return v
-        if v.numel() == v.shape[-1]:
-            return v.reshape(-1)
-        return v.expand(*batch, v.shape[-1]).reshape(count, v.shape[-1])
-
-    values = _Batched.apply(flat(weights), flat(inputs), plan, count)
-    return values if len(batch) == 1 else values.reshape(*batch, plan.num_targets)
-
-
-class _Batched(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, weights: torch.Tensor | None, inputs: torch.Tensor | None, plan: _Plan, count: int
+        ctx: Any, weights: torch.Tensor | None, inputs: torch.Tensor | None, kernel: Kernel, by_angle: bool, count: int
     ) -> torch.Tensor:
-        given = weights if weights is not None else inputs
-        dtype = torch.float64 if given is None else given.dtype
+        """Values; the states are kept for the walk back."""
+        plan = _plan(kernel.program, kernel.observables, by_angle)
         weights, inputs = (None if v is None else v.contiguous() for v in (weights, inputs))
-        lanes, item = (16, 4) if dtype == torch.float32 else (8, 8)
-        lease = None
-        if any(ctx.needs_input_grad):
-            num_bytes = -(-count // lanes) * lanes * (2 * item << plan.num_qubits)
-            memory.require(1.1 * num_bytes, f"states of {plan.num_qubits} qubits for {count} samples")
-            lease = memory.Lease(num_bytes)
-        memory.require(
-            native.threads() * lanes * 4.2 * (item << plan.num_qubits), f"states of {plan.num_qubits} qubits"
-        )
-        values = torch.empty(count, plan.num_targets, dtype=dtype)
-        run = plan.core.forward32 if dtype == torch.float32 else plan.core.forward64
-        finite = run(
-            count,
-            _each(weights),
-            _each(inputs),
-            _at(weights),
-            _at(inputs),
-            lease.address if lease else 0,
-            _at(values),
-        )
-        if not finite:
-            raise ParameterError("weights or inputs have values that are not finite")
-        ctx.plan, ctx.lease, ctx.count = plan, lease, count
+        values, ctx.lease = _forward(plan, weights, inputs, count, any(ctx.needs_input_grad))
+        ctx.plan, ctx.kernel, ctx.by_angle, ctx.count = plan, kernel, by_angle, count
         ctx.save_for_backward(weights, inputs)
         return values
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None]:
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None, None]:
+        """Vector-Jacobian product for weights and inputs."""
         weights, inputs = ctx.saved_tensors
-        upstream = upstream.contiguous()
-        to_weights, to_inputs = (None if v is None else torch.empty_like(v) for v in (weights, inputs))
-        native.threads()
-        run = ctx.plan.core.backward32 if upstream.dtype == torch.float32 else ctx.plan.core.backward64
-        run(
-            ctx.count,
-            _each(weights),
-            _each(inputs),
-            _at(weights),
-            _at(inputs),
-            ctx.lease.address,
-            _at(upstream),
-            _at(to_weights),
-            _at(to_inputs),
-        )
-        return to_weights, to_inputs, None, None
+        if wants_graph(upstream):
+            return *parameter_slopes(ctx.kernel, weights, inputs, ctx.by_angle, upstream), None, None, None
+        return *_backward(ctx.plan, weights, inputs, ctx.count, ctx.lease, upstream.contiguous()), None, None, None
+
+
+def values(
+    kernel: Kernel, weights: torch.Tensor | None, inputs: torch.Tensor, by_angle: bool, count: int
+) -> torch.Tensor:
+    """Values ``[N, m]`` as of `Batched`, nothing kept."""
+    return _forward(_plan(kernel.program, kernel.observables, by_angle), weights, inputs, count, False)[0]
+
+
+def slopes(kernel: Kernel, angles: torch.Tensor, upstream: torch.Tensor) -> torch.Tensor:
+    """``sum_k upstream_k dE_k/da``, ``[N, S]``, for angles ``[N, S]`` and upstream ``[N, m]``; a chunk of states at a time."""
+    plan = _plan(kernel.program, kernel.observables, by_angle=True)
+    chunk = max(16, memory.Lease.most // (2 * angles.itemsize << plan.num_qubits) & ~15)
+    parts = []
+    for start in range(0, len(angles), chunk):
+        own, above = angles[start : start + chunk], upstream[start : start + chunk]
+        _, lease = _forward(plan, None, own, len(own), True)
+        found = _backward(plan, None, own, len(own), lease, above)[1]
+        assert found is not None
+        parts.append(found)
+    return torch.cat(parts) if parts else torch.empty_like(angles)
+
+
+def _forward(
+    plan: _Plan, weights: torch.Tensor | None, inputs: torch.Tensor | None, count: int, keep: bool
+) -> tuple[torch.Tensor, memory.Lease | None]:
+    given = weights if weights is not None else inputs
+    dtype = torch.float64 if given is None else given.dtype
+    lanes, item = (16, 4) if dtype == torch.float32 else (8, 8)
+    lease = None
+    if keep:
+        num_bytes = -(-count // lanes) * lanes * (2 * item << plan.num_qubits)
+        memory.require(1.1 * num_bytes, f"states of {plan.num_qubits} qubits for {count} samples")
+        lease = memory.Lease(num_bytes)
+    memory.require(native.threads() * lanes * 4.2 * (item << plan.num_qubits), f"states of {plan.num_qubits} qubits")
+    values = torch.empty(count, plan.num_targets, dtype=dtype)
+    run = plan.core.forward32 if dtype == torch.float32 else plan.core.forward64
+    finite = run(
+        count,
+        _each(weights),
+        _each(inputs),
+        _at(weights),
+        _at(inputs),
+        lease.address if lease else 0,
+        _at(values),
+    )
+    if not finite:
+        raise ParameterError("weights or inputs have values that are not finite")
+    return values, lease
+
+
+def _backward(
+    plan: _Plan,
+    weights: torch.Tensor | None,
+    inputs: torch.Tensor | None,
+    count: int,
+    lease: memory.Lease | None,
+    upstream: torch.Tensor,
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    assert lease is not None
+    to_weights, to_inputs = (None if v is None else torch.empty_like(v) for v in (weights, inputs))
+    native.threads()
+    run = plan.core.backward32 if upstream.dtype == torch.float32 else plan.core.backward64
+    run(
+        count,
+        _each(weights),
+        _each(inputs),
+        _at(weights),
+        _at(inputs),
+        lease.address,
+        _at(upstream),
+        _at(to_weights),
+        _at(to_inputs),
+    )
+    return to_weights, to_inputs
 
 
 def _each(values: torch.Tensor | None) -> bool:

@@ -24,22 +24,17 @@ import torch
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
-from bitket.quantum.simulation import batched, memory, native, observables, transfer
-from bitket.quantum.simulation.density import run_density
-from bitket.quantum.simulation.gradients import Adjoint, parameter_shift
+from bitket.quantum.simulation import backprop, compiled, density, measured, native, reverse, transfer
+from bitket.quantum.simulation import shots as shots_engine
+from bitket.quantum.simulation.asked import Asked
+from bitket.quantum.simulation.parameter_shift import ByShifts
 from bitket.quantum.simulation.program import Noise, Program, lower
-from bitket.quantum.simulation.shots import estimate
-from bitket.quantum.simulation.states import (
-    as_tensor,
-    complex_dtype,
-    program_and_angles,
-    without_final_measurements,
-    zero_evolved,
-)
+from bitket.quantum.simulation.states import as_tensor, complex_dtype, without_final_measurements
 
 __all__ = ["GradientMethod", "expectation", "expectation_with_error"]
 
 GradientMethod = Literal["auto", "adjoint", "parameter_shift", "backprop"]
+_CPU = torch.device("cpu")
 
 
 def expectation(
@@ -71,8 +66,9 @@ def expectation(
     shots
         Estimate from that many shots for each group of qubit-wise commuting terms instead of exactly.
     gradient
-        How torch differentiates: ``"adjoint"`` (exact, once; the default), ``"parameter_shift"`` (with shots, noise, and to any order;
-        the default with shots) or ``"backprop"`` (exact, any order, memory grows with depth).
+        How torch differentiates: ``"adjoint"`` (exact, one walk back for all parameters; the default), ``"parameter_shift"`` (with shots
+        and noise, too; the default with shots) or ``"backprop"`` (by torch's own graph, memory grows with depth). Each to any order, in
+        reverse and forward mode, under `torch.func` as well.
     dtype
         Real precision.
     device
@@ -92,8 +88,8 @@ def expectation(
     NotEnoughMemory
         The states do not fit.
     """
-    values, _ = _evaluate(circuit, operators, weights, inputs, noise, shots, gradient, dtype, device, generator)
-    return values
+    evaluate = torch.compiler.disable(_evaluate) if torch.compiler.is_compiling() else _evaluate
+    return evaluate(circuit, operators, weights, inputs, noise, shots, gradient, dtype, device, generator)[0]
 
 
 def expectation_with_error(
@@ -116,6 +112,24 @@ def expectation_with_error(
     return values, errors
 
 
+#   gradient            noise  shots   engines, the first that takes the question answers
+_ENGINES: dict[tuple[str, bool, bool], tuple[Any, ...]] = {
+    ("adjoint", False, False): (compiled, reverse),
+    ("adjoint", True, False): (transfer,),
+    ("backprop", False, False): (backprop,),
+    ("backprop", True, False): (density,),
+    ("parameter_shift", False, False): (ByShifts(compiled, reverse),),
+    ("parameter_shift", True, False): (ByShifts(transfer, density),),
+    ("parameter_shift", False, True): (ByShifts(shots_engine),),
+    ("parameter_shift", True, True): (ByShifts(shots_engine),),
+    ("auto", False, False): (compiled, reverse),
+    ("auto", True, False): (transfer, density),
+    ("auto", False, True): (ByShifts(shots_engine),),
+    ("auto", True, True): (ByShifts(shots_engine),),
+}
+_METHODS = ("auto", "adjoint", "parameter_shift", "backprop")
+
+
 def _evaluate(
     circuit: Circuit,
     operators: PauliSum | Sequence[PauliSum],
@@ -131,79 +145,67 @@ def _evaluate(
     listed, single = _checked(circuit, operators)
     if shots is not None and (shots < 1 or generator is None):
         raise InvalidInput(f"shots {shots}: a positive number and a generator are needed")
-    if gradient not in ("auto", "adjoint", "parameter_shift", "backprop"):
+    if gradient not in _METHODS:
         raise InvalidInput(f"gradient {gradient!r}: 'auto', 'adjoint', 'parameter_shift' and 'backprop' are known")
-    if gradient in ("adjoint", "backprop") and shots is not None:
+    engines = _ENGINES.get((gradient, noise is not None, shots is not None))
+    if engines is None:
         raise InvalidInput(f"gradient '{gradient}' cannot pass through shots: use 'parameter_shift'")
-    if device is None:
-        device = next((t.device for t in (weights, inputs) if isinstance(t, torch.Tensor)), torch.device("cpu"))
-    device = torch.device(device)
-    compiled = native.core is not None and device.type == "cpu"
-    if noise is None and shots is None and gradient in ("auto", "adjoint") and compiled:
-        complex_dtype(dtype)
-        w, x = as_tensor(weights, "weights", dtype, device), as_tensor(inputs, "inputs", dtype, device)
-        values = batched.adjoint_values(_unitary_program(circuit), w, x, listed).to(dtype)
-        return (values[..., 0] if single else values), None
-    circuit = without_final_measurements(circuit, "expectation", unitary=noise is None)
-    program, angles = program_and_angles(circuit, weights, inputs, dtype, device, noise)
     complex_dtype(dtype)
-    through_maps = noise is not None and transfer.takes(program)
-    if gradient == "auto":
-        wanted: GradientMethod = "adjoint" if noise is None or through_maps else "backprop"
-        gradient = wanted if shots is None else "parameter_shift"
-    if gradient == "adjoint" and noise is not None and not through_maps:
-        raise InvalidInput(
-            "gradient 'adjoint' with noise is for channels on one and two qubits and no conditions: use 'backprop'"
-        )
-    if shots is None and getattr(noise, "readout", None):
-        listed = _as_read(circuit, listed, noise)
-    errors: list[torch.Tensor] = []
-
-    def exact(prog: Program, a: torch.Tensor) -> torch.Tensor:
-        if through_maps and gradient != "backprop":
-            return transfer.transfer_values(prog, a, listed)
-        if noise is not None:
-            return observables.density_values(run_density(prog, a, dtype), listed)
-        if gradient != "backprop" and compiled:
-            return batched.values_at_angles(prog, a, listed)
-        return observables.state_values(_states(prog, a, dtype), listed)
-
-    def sampled(prog: Program, a: torch.Tensor) -> torch.Tensor:
-        assert shots is not None
-        assert generator is not None
-        state = run_density(prog, a, dtype) if noise is not None else _states(prog, a, dtype)
-        values, error = estimate(state, listed, shots, generator, noise)
-        errors.append(error)
-        return values
-
-    if gradient == "parameter_shift":
-        values = parameter_shift(program, angles, sampled if shots is not None else exact)
-    elif gradient == "adjoint" and noise is None:
-        values = Adjoint.apply(angles, program, listed, complex_dtype(dtype))
+    if device is None:
+        device = next((t.device for t in (weights, inputs) if isinstance(t, torch.Tensor)), _CPU)
+    if not isinstance(device, torch.device):
+        device = torch.device(device)
+    if noise is None:
+        program = _unitary_program(circuit)
     else:
-        values = exact(program, angles)
-    error = errors[0] if errors else None
+        program = lower(without_final_measurements(circuit, "expectation", unitary=False), noise)
+        if shots is None and getattr(noise, "readout", None):
+            listed = _as_read(circuit, listed, noise)
+    asked = Asked(
+        program,
+        as_tensor(weights, "weights", dtype, device),
+        as_tensor(inputs, "inputs", dtype, device),
+        listed,
+        dtype,
+        device,
+        native.core is not None and device.type == "cpu",
+        noise,
+        shots,
+        generator,
+        False,
+        None if shots is None else [],
+    )
+    for engine in engines:
+        if engine.takes(asked):
+            values = engine.values(asked)
+            break
+    else:
+        raise InvalidInput(
+            f"gradient '{gradient}' with noise is for channels on one and two qubits and no conditions: use 'backprop'"
+        )
+    values = values if values.dtype == dtype else values.to(dtype)  # even a call that does nothing takes its time
+    error = asked.errors[0] if asked.errors else None
     if single:
         values, error = values[..., 0], None if error is None else error[..., 0]
     return values, error
 
 
 def _checked(circuit: Circuit, operators: PauliSum | Sequence[PauliSum]) -> tuple[list[PauliSum], bool]:
-    """`observables.check`, done once for a circuit and its latest observables: with few qubits it would take as long as the simulation."""
+    """`measured.check`, done once for a circuit and its latest observables: with few qubits it would take as long as the simulation."""
     single = isinstance(operators, PauliSum)
     listed: list[PauliSum] = [operators] if isinstance(operators, PauliSum) else list(operators)
     cached = circuit._cache.get("checked observables")
     if cached is None or len(cached) != len(listed) or any(a is not b for a, b in zip(cached, listed, strict=True)):
-        observables.check(listed, circuit.num_qubits)
+        measured.check(listed, circuit.num_qubits)
         circuit._cache["checked observables"] = listed
     return listed, single
 
 
 def _as_read(circuit: Circuit, listed: list[PauliSum], noise: Noise | None) -> list[PauliSum]:
-    """`observables.as_read`, kept for a circuit's latest observables and noise: plans are found by the observables' ids."""
+    """`measured.as_read`, kept for a circuit's latest observables and noise: plans are found by the observables' ids."""
     cached = circuit._cache.get("observables as read")
     if cached is None or cached[0] is not noise or list(map(id, cached[1])) != list(map(id, listed)):
-        cached = circuit._cache["observables as read"] = (noise, listed, observables.as_read(listed, noise))
+        cached = circuit._cache["observables as read"] = (noise, listed, measured.as_read(listed, noise))
     read: list[PauliSum] = cached[2]
     return read
 
@@ -213,13 +215,3 @@ def _unitary_program(circuit: Circuit) -> Program:
     if program is None:
         program = circuit._cache["unitary program"] = lower(without_final_measurements(circuit, "expectation"))
     return program
-
-
-def _states(program: Program, angles: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    kind, batch = complex_dtype(dtype), tuple(angles.shape[:-1])
-    count = 1
-    for b in batch:
-        count *= b
-    what = f"a state of {program.num_qubits} qubits" + (f" for {count} samples" if count > 1 else "")
-    memory.require(count * float(1 << program.num_qubits) * kind.itemsize * memory.STATE, what)
-    return zero_evolved(program, angles, kind)

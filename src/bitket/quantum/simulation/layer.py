@@ -11,7 +11,7 @@ import torch
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
-from bitket.quantum.simulation import observables
+from bitket.quantum.simulation import measured, operator
 from bitket.quantum.simulation.expectations import GradientMethod, expectation
 from bitket.quantum.simulation.program import Noise
 
@@ -60,7 +60,7 @@ class QuantumLayer(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.circuit = circuit.copy()
-        self.operators, _ = observables.check(operators, circuit.num_qubits)
+        self.operators, _ = measured.check(operators, circuit.num_qubits)
         self.noise, self.shots, self.gradient, self.generator = noise, shots, gradient, generator
         count = len(circuit.weights)
         if weights is None:
@@ -73,13 +73,25 @@ class QuantumLayer(torch.nn.Module):
         if weights.shape != (count,):
             raise InvalidInput(f"quantum layer: weights of shape {tuple(weights.shape)}; the circuit has {count}")
         self.weights = torch.nn.Parameter(weights.detach().clone())
+        self._name = operator.register(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._name = operator.register(self)
 
     def forward(self, inputs: torch.Tensor | None = None) -> torch.Tensor:
         """Expectation values ``[..., m]`` for inputs ``[..., number of inputs]``."""
+        if torch.compiler.is_compiling() and self.shots is None:  # shots draw: such a layer stays outside the graph
+            result: torch.Tensor = operator.values(self.weights, inputs, self._name)
+            return result
+        return self.values(self.weights, inputs)
+
+    def values(self, weights: torch.Tensor, inputs: torch.Tensor | None) -> torch.Tensor:
+        """`forward` with other weights, ``[..., number of weights]``; leading shapes broadcast."""
         return expectation(
             self.circuit,
             self.operators,
-            self.weights,
+            weights,
             inputs,
             noise=self.noise,
             shots=self.shots,

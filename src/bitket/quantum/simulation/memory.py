@@ -58,6 +58,8 @@ class Lease:
     most = 1 << 26
     """Larger memory, in bytes, goes back to the system. Here and not in the module, whose names are gone when the last lease ends."""
 
+    size = 0  # of a lease that was never made
+
     def __init__(self, num_bytes: int) -> None:
         self.memory, self.size = self.spare.pop() if self.spare else (np.empty(0, np.uint8), 0)
         if self.size < num_bytes:
@@ -66,7 +68,7 @@ class Lease:
         self.address = -(-self.memory.ctypes.data // _LINE) * _LINE
 
     def __del__(self) -> None:
-        if self.size <= self.most and not self.spare:
+        if 0 < self.size <= self.most and not self.spare:
             self.spare.append((self.memory, self.size))
 
 

@@ -8,54 +8,8 @@ from typing import Any
 import torch
 
 from bitket.algebra import PauliSum
-from bitket.errors import InvalidInput
 
-__all__ = ["apply_sum", "as_read", "check", "density_values", "state_values"]
-
-
-def check(observables: PauliSum | Sequence[PauliSum], num_qubits: int) -> tuple[list[PauliSum], bool]:
-    """The observables as a list, and whether a single one was given.
-
-    Raises
-    ------
-    InvalidInput
-        There is none, one is on another number of qubits, or one is not Hermitian.
-    """
-    single = isinstance(observables, PauliSum)
-    listed: list[Any] = [observables] if isinstance(observables, PauliSum) else list(observables)
-    if not listed:
-        raise InvalidInput("observables: at least one Pauli sum is needed")
-    for k, o in enumerate(listed):
-        if not isinstance(o, PauliSum):
-            raise InvalidInput(
-                f"observable {k} is a {type(o).__name__}: Pauli sums are needed, such as PauliSum.from_list([('ZZ', 1.0)])"
-            )
-        if o.num_qubits != num_qubits:
-            raise InvalidInput(f"observable {k} is on {o.num_qubits} qubits, the circuit has {num_qubits}")
-        if not o.is_hermitian():
-            raise InvalidInput(f"observable {k} is not Hermitian: its coefficients must be real")
-    return listed, single
-
-
-def as_read(observables: Sequence[PauliSum], noise: Any) -> list[PauliSum]:
-    """The observables whose values are what detectors with the readout errors of a noise model give on average.
-
-    Each letter P becomes (1 - p10 - p01) P + (p01 - p10) I with the errors of its qubit: products are measured letter by letter.
-    """
-    out = []
-    for o in observables:
-        terms: list[tuple[complex, int, int]] = list(o.masks())
-        for q in range(o.num_qubits):
-            matrix = noise.readout_matrix(q)
-            if matrix is None:
-                continue
-            keep, shift = 1 - matrix[1, 0] - matrix[0, 1], matrix[0, 1] - matrix[1, 0]
-            seen = [(c, x, z) for c, x, z in terms if (x | z) >> q & 1]
-            terms = [(c * keep if (x | z) >> q & 1 else c, x, z) for c, x, z in terms]
-            if shift:
-                terms += [(c * shift, x & ~(1 << q), z & ~(1 << q)) for c, x, z in seen]
-        out.append(PauliSum.from_masks(o.num_qubits, terms).simplify(0.0))
-    return out
+__all__ = ["apply_sum", "density_values", "state_values"]
 
 
 def _diagonals(operator: PauliSum, state: torch.Tensor) -> Any:
@@ -74,7 +28,11 @@ def state_values(state: torch.Tensor, observables: Sequence[PauliSum]) -> torch.
             if flipped is None:
                 total = total + (state.real**2 + state.imag**2) @ d.real
             else:
-                total = total + ((state[..., flipped].conj() * state) @ d).real
+                other = state[
+                    ..., flipped
+                ]  # the real part of conj(other) state d; torch cannot batch conj in forward mode
+                total = total + (other.real * state.real + other.imag * state.imag) @ d.real
+                total = total - (other.real * state.imag - other.imag * state.real) @ d.imag
         columns.append(total)
     return torch.stack(columns, dim=-1)
 

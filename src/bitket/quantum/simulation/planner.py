@@ -12,19 +12,24 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bitket.quantum.simulation import native
 from bitket.quantum.simulation.program import PauliRotation, Program, Unitary
 
+if TYPE_CHECKING:
+    import torch
+
+    Kind = torch.dtype | np.dtype[Any]
+    """complex64 or complex128, torch's or NumPy's."""
+
 __all__ = ["fits", "num_stages", "prepare", "prepare_at", "run_native", "state_plan", "takes"]
 
-_TILE = {torch.complex64: 14, torch.complex128: 13}  # qubits: 128 KiB of amplitudes, in the second cache
-_CLOSE = {torch.complex64: 5, torch.complex128: 4}  # lowest qubits, always in the tile: 256 bytes
+_TILE = {8: 14, 16: 13}  # by bytes of an amplitude; qubits: 128 KiB of amplitudes, in the second cache
+_CLOSE = {8: 5, 16: 4}  # lowest qubits, always in the tile: 256 bytes
 _DENSE = 5
 _WIDE = 5  # a Pauli product with more X than this is narrowed by CX gates
 
@@ -34,7 +39,13 @@ _SWAP = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 def takes(program: Program, kind: torch.dtype, device: torch.device) -> bool:
     """Whether the core runs a program: it is built, states lie in main memory, and each gate is unconditional on 5 qubits at most."""
-    return native.core is not None and device.type == "cpu" and kind in _TILE and fits(program)
+    return (
+        native.core is not None
+        and device.type == "cpu"
+        and kind.is_complex
+        and kind.itemsize in _TILE
+        and fits(program)
+    )
 
 
 def fits(program: Program) -> bool:
@@ -42,25 +53,27 @@ def fits(program: Program) -> bool:
     return bool(program.cache("state plan fits", lambda: _fits(program)))
 
 
-def state_plan(program: Program, kind: torch.dtype) -> Any:
+def state_plan(program: Program, kind: Kind) -> Any:
     """The plan of a program for states of a type (cached on it)."""
-    return program.cache(("state plan", kind), lambda: _plan(program, kind))
+    return program.cache(("state plan", kind.itemsize), lambda: _plan(program, kind.itemsize))
 
 
-def num_stages(program: Program, kind: torch.dtype) -> int:
+def num_stages(program: Program, kind: Kind) -> int:
     """Passes over memory that a program takes."""
     return int(state_plan(program, kind).stages)
 
 
 def prepare(program: Program, angles: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
     """The states ``[..., 2^n]`` that a program makes of |0...0>, for angles ``[..., S]``; see `takes`."""
+    import torch
+
     shape = (*angles.shape[:-1], 1 << program.num_qubits)
     # Not torch's zeros: here the system gives zeroed pages, large ones for large states, and untouched ones cost nothing.
     state = torch.from_numpy(np.zeros(shape, dtype=np.complex64 if kind == torch.complex64 else np.complex128))
     return _run(program, state, angles, fresh=True)
 
 
-def prepare_at(program: Program, angles: NDArray[np.float64], kind: torch.dtype, address: int) -> None:
+def prepare_at(program: Program, angles: NDArray[np.float64], kind: Kind, address: int) -> None:
     """The state that a program makes of |0...0> for the angles ``[S]``, in memory of one's own."""
     native.threads()
     ctypes.memset(address, 0, kind.itemsize << program.num_qubits)
@@ -84,6 +97,8 @@ def run_native(program: Program, state: torch.Tensor, angles: torch.Tensor) -> t
     Tensor
         The states, in the memory of ``state`` where that was overwritten.
     """
+    import torch
+
     batch = torch.broadcast_shapes(state.shape[:-1], angles.shape[:-1])
     state = state.expand(*batch, state.shape[-1]).resolve_conj().contiguous()
     return _run(program, state, angles.expand(*batch, angles.shape[-1]), fresh=False)
@@ -93,7 +108,7 @@ def _run(program: Program, state: torch.Tensor, angles: torch.Tensor, *, fresh: 
     plan = state_plan(program, state.dtype)
     native.threads()
     count = math.prod(state.shape[:-1])
-    values = angles.detach().to(torch.float64).reshape(count, angles.shape[-1]).contiguous()
+    values = angles.detach().double().reshape(count, angles.shape[-1]).contiguous()
     first, step, place = state.data_ptr(), state.shape[-1] * state.itemsize, values.data_ptr()
     for k in range(count):
         plan.run(place + k * 8 * values.shape[1], first + k * step, fresh)
@@ -312,7 +327,7 @@ def _flat(rows: Iterable[Sequence[int]]) -> list[int]:
     return [value for row in rows for value in row]
 
 
-def _plan(program: Program, dtype: torch.dtype) -> Any:
+def _plan(program: Program, itemsize: int) -> Any:
     encoder = _Encoder()
     if program.phase:
         encoder.one(0, encoder.constant(np.exp(1j * program.phase) * np.eye(2), [0]), _Kind.DIAGONAL)
@@ -326,7 +341,6 @@ def _plan(program: Program, dtype: torch.dtype) -> Any:
     encoder.flush_phases(everything)
     encoder.flush(everything, even_diagonal=True)
     code, doubles = np.array(_flat(encoder.gates), dtype=np.int64), np.array(encoder.doubles, dtype=float)
-    double = dtype == torch.complex128
     return native.core.StatePlan(
-        program.num_qubits, len(program.slots), double, _TILE[dtype], _CLOSE[dtype], code, doubles
+        program.num_qubits, len(program.slots), itemsize == 16, _TILE[itemsize], _CLOSE[itemsize], code, doubles
     )

@@ -9,24 +9,26 @@ with the number of different paths, never beyond the number of shots.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
-from bitket.quantum.simulation import memory, twin
-from bitket.quantum.simulation.density import run_density
-from bitket.quantum.simulation.program import Channel, Measure, Noise, PauliRotation, Program, Reset, Unitary
-from bitket.quantum.simulation.shots import readout_probabilities
-from bitket.quantum.simulation.states import complex_dtype, program_and_angles, squared, zero_evolved
+from bitket.quantum.simulation import arrays, memory
+from bitket.quantum.simulation.arrays import angles_of, density, readout, runs, state
+from bitket.quantum.simulation.program import Channel, Measure, Noise, PauliRotation, Program, Reset, Unitary, lower
 
-__all__ = ["Counts", "sample"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Counts", "drawn", "final_measurements", "kind_of", "random_of", "sample"]
 
 _RESET = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=complex)
-_BLOCK = 1 << 12  # basis states
+_BLOCK, _CHUNK = 1 << 12, 1 << 14  # basis states
 _DENSITY_QUBITS = 8  # up to here a density matrix is cheaper than trajectories at customary numbers of shots
 
 
@@ -83,8 +85,8 @@ def sample(
     inputs: Any = None,
     *,
     noise: Noise | None = None,
-    generator: torch.Generator,
-    dtype: torch.dtype = torch.float64,
+    generator: torch.Generator | np.random.Generator,
+    dtype: Any = np.float64,
 ) -> Counts:
     """Run a circuit ``shots`` times and count the classical bits.
 
@@ -96,6 +98,10 @@ def sample(
         ``[number of weights]``, ``[number of inputs]``: one sample.
     noise
         Noise model, readout errors included.
+    generator
+        Source of the shots, of torch or NumPy.
+    dtype
+        Real precision, torch's or NumPy's.
 
     Raises
     ------
@@ -108,21 +114,36 @@ def sample(
         raise InvalidInput(f"shots {shots}: a positive whole number is needed")
     if not any(i.name == "measure" for i in circuit):
         circuit = circuit.copy().measure_all()
-    program, angles = program_and_angles(circuit, weights, inputs, dtype, torch.device("cpu"), noise)
-    if angles.ndim != 1:
-        raise InvalidInput(
-            f"sample: weights and inputs of one sample are needed, the batch shape is {tuple(angles.shape[:-1])}"
-        )
-    random = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
-    body, final = _final_measurements(program)
-    with torch.no_grad():
-        if final is not None and (noise is None or program.num_qubits <= _DENSITY_QUBITS):
-            p = _final_probabilities(body, angles, dtype, noise)
-            return _gather(*_draw(p, int(shots), random), final, program.num_clbits)
-        return _branches(program, angles, int(shots), dtype, noise, random)
+    kind, program = kind_of(dtype), lower(circuit, noise)
+    angles, random = angles_of(program, weights, inputs), random_of(generator)
+    body, final = final_measurements(program)
+    if final is not None and (noise is None or program.num_qubits <= _DENSITY_QUBITS):
+        p = _final_probabilities(body, angles, kind, noise)
+        return _gather(*drawn(p, int(shots), random), final, program.num_clbits)
+    way: Any = arrays
+    if random is not generator:
+        from bitket.quantum.simulation import tensors as way
+    return _branches(program, angles, int(shots), kind, noise, random, way)
 
 
-def _final_measurements(program: Program) -> tuple[Program, dict[int, int] | None]:
+def kind_of(dtype: Any) -> np.dtype[Any]:
+    """The complex type of a real precision, torch's or NumPy's."""
+    name = str(np.dtype(dtype)) if not str(dtype).startswith("torch.") else str(dtype).removeprefix("torch.")
+    if name not in ("float32", "float64"):
+        raise InvalidInput(f"precision {dtype}: float32 and float64 are supported")
+    return np.dtype(np.complex64 if name == "float32" else np.complex128)
+
+
+def random_of(generator: torch.Generator | np.random.Generator) -> np.random.Generator:
+    """A generator of NumPy, seeded by torch's where that is given."""
+    if isinstance(generator, np.random.Generator):
+        return generator
+    import torch
+
+    return np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+
+
+def final_measurements(program: Program) -> tuple[Program, dict[int, int] | None]:
     """The program without its measurements and the qubit of each classical bit, or None if something depends on an outcome."""
     where: dict[int, int] = {}
     body = []
@@ -145,35 +166,56 @@ def _final_measurements(program: Program) -> tuple[Program, dict[int, int] | Non
         if op.condition is not None or isinstance(op, Reset) or touched & set(where.values()):
             return program, None
         body.append(op)
-    from dataclasses import replace
-
     return replace(program, ops=tuple(body), derived={}), where
 
 
-def _final_probabilities(program: Program, angles: torch.Tensor, dtype: torch.dtype, noise: Noise | None) -> np.ndarray:
-    if noise is None:
-        kind, n = complex_dtype(dtype), program.num_qubits
-        memory.require(memory.STATE * (1 << n) * kind.itemsize, f"sampling from {n} qubits")
-        return squared(zero_evolved(program, angles, kind)).numpy()
-    p = torch.diagonal(run_density(program, angles, dtype)).real.clamp_min(0)
-    return readout_probabilities(p, noise).numpy()
+def _final_probabilities(
+    program: Program, angles: NDArray[np.float64], kind: np.dtype[Any], noise: Noise | None
+) -> NDArray[Any]:
+    if noise is not None:
+        p = np.diagonal(density(program, angles, kind)).real.clip(0)
+        return readout(p, noise)
+    memory.require(
+        memory.STATE * float(kind.itemsize << program.num_qubits), f"sampling from {program.num_qubits} qubits"
+    )
+    return squared(state(program, angles, kind) if runs(program) else _by_torch(program, angles, kind))
 
 
-def _draw(p: np.ndarray, shots: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _by_torch(program: Program, angles: NDArray[np.float64], kind: np.dtype[Any]) -> NDArray[Any]:
+    """The state of a program that the core does not run."""
+    import torch
+
+    from bitket.quantum.simulation.states import zero_evolved
+
+    with torch.no_grad():
+        wanted = torch.complex64 if kind == np.complex64 else torch.complex128
+        return zero_evolved(program, torch.from_numpy(angles), wanted).numpy()
+
+
+def squared(amplitudes: NDArray[Any]) -> NDArray[Any]:
+    """Squared magnitudes of a state ``[2^n]`` that nobody needs any more, written into its first half, chunk by chunk."""
+    out = amplitudes.view(amplitudes.real.dtype)  # entry k is written after amplitudes up to k are read
+    for start in range(0, len(amplitudes), _CHUNK):
+        part = amplitudes[start : start + _CHUNK]
+        out[start : start + len(part)] = part.real**2 + part.imag**2
+    return out[: len(amplitudes)]
+
+
+def drawn(p: NDArray[Any], shots: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
     """Basis states that were drawn and how often: first shots to blocks, then, within each block, to its states; no array of p's size."""
     blocks = p.reshape(-1, min(_BLOCK, len(p)))
     weights = blocks.sum(axis=1, dtype=np.float64)
     shares = random.multinomial(shots, weights / weights.sum())
     outcomes, counts = [], []
     for b in np.flatnonzero(shares):
-        drawn = random.multinomial(shares[b], blocks[b].astype(np.float64) / weights[b])
-        hit = np.flatnonzero(drawn)
+        each = random.multinomial(shares[b], blocks[b].astype(np.float64) / weights[b])
+        hit = np.flatnonzero(each)
         outcomes.append(hit + b * blocks.shape[1])
-        counts.append(drawn[hit])
+        counts.append(each[hit])
     return np.concatenate(outcomes), np.concatenate(counts)
 
 
-def _gather(outcomes: np.ndarray, counts: np.ndarray, where: dict[int, int], num_clbits: int) -> Counts:
+def _gather(outcomes: NDArray[Any], counts: NDArray[Any], where: dict[int, int], num_clbits: int) -> Counts:
     """Counts of classical bits from counts of basis states."""
     bits = np.zeros_like(outcomes)
     for clbit, qubit in where.items():
@@ -184,23 +226,36 @@ def _gather(outcomes: np.ndarray, counts: np.ndarray, where: dict[int, int], num
 
 
 def _branches(
-    program: Program, angles: torch.Tensor, shots: int, dtype: torch.dtype, noise: Any, random: np.random.Generator
+    program: Program,
+    angles: NDArray[np.float64],
+    shots: int,
+    kind: np.dtype[Any],
+    noise: Any,
+    random: np.random.Generator,
+    way: Any,
 ) -> Counts:
-    n, kind = program.num_qubits, complex_dtype(dtype)
+    """``way`` does the arithmetic of states: `arrays` or `tensors`."""
+    n = program.num_qubits
     chunk = max(1, min(shots, (1 << 25) >> n))  # at most 32 Mi amplitudes at a time, however many shots
     memory.require(3.0 * min(chunk, shots) * (1 << n) * kind.itemsize, f"trajectories of {n} qubits")
     totals: dict[str, int] = {}
     for start in range(0, shots, chunk):
-        part = _run_branches(program, angles, min(chunk, shots - start), kind, noise, random)
+        part = _run_branches(program, angles, min(chunk, shots - start), kind, noise, random, way)
         for key, value in part.items():
             totals[key] = totals.get(key, 0) + value
     return Counts(totals)
 
 
 def _run_branches(
-    program: Program, angles: torch.Tensor, shots: int, kind: torch.dtype, noise: Any, random: np.random.Generator
+    program: Program,
+    angles: NDArray[np.float64],
+    shots: int,
+    kind: np.dtype[Any],
+    noise: Any,
+    random: np.random.Generator,
+    way: Any,
 ) -> dict[str, int]:
-    state = twin.zero_state(program.num_qubits, (1,), kind, angles.device)
+    state = way.zero(program.num_qubits, kind)
     bits = np.zeros((1, max(program.num_clbits, 1)), dtype=bool)
     count = np.array([shots])
     for op in program.ops:
@@ -210,35 +265,38 @@ def _run_branches(
             rows = values == op.condition.value
             if not rows.any():
                 continue
-        acting, resting = state[torch.from_numpy(rows)], state[torch.from_numpy(~rows)]
+        acting, resting = (state, state[:0]) if rows.all() else (state[rows], state[~rows])
         acting_bits, acting_count = bits[rows], count[rows]
         if isinstance(op, PauliRotation):
-            acting = twin.apply_rotation(acting, op, angles[op.slot].expand(len(acting)))
+            acting = way.apply_rotation(acting, op, float(angles[op.slot]))
         elif isinstance(op, Unitary):
-            acting = twin.apply_unitary(acting, op)
+            acting = way.apply_matrix(acting, op.matrix, op.qubits, op.control_mask, op.control_value)
         else:
             kraus = op.kraus if isinstance(op, Channel) else _RESET
             if isinstance(op, Measure):
                 kraus = np.stack([np.diag([1, 0]), np.diag([0, 1])]).astype(complex)
             qubits = op.qubits if isinstance(op, Channel) else (op.qubit,)
-            parts = [twin.apply_unitary(acting, Unitary(k, qubits)) for k in kraus]
-            weights = np.stack([(p.real**2 + p.imag**2).sum(-1).double().numpy() for p in parts], axis=-1)
-            drawn = random.multinomial(acting_count, weights / weights.sum(axis=-1, keepdims=True))
+            parts = [way.apply_matrix(acting, k, qubits) for k in kraus]
+            weights = np.stack([way.squares(p) for p in parts], axis=-1)
+            shared = random.multinomial(acting_count, weights / weights.sum(axis=-1, keepdims=True))
             states, new_bits, new_counts = [], [], []
             for k, part in enumerate(parts):
-                hit = drawn[:, k] > 0
-                norm = torch.from_numpy(np.sqrt(weights[hit, k])).to(kind).unsqueeze(-1)
-                pure = part[torch.from_numpy(hit)] / norm
-                for reading, shares in _readings(op, k, drawn[hit, k], noise, random):
+                hit = shared[:, k] > 0
+                pure = way.scaled(part[hit], np.sqrt(weights[hit, k]))
+                for reading, shares in _readings(op, k, shared[hit, k], noise, random):
                     kept = shares > 0
                     after = acting_bits[hit][kept]
                     if isinstance(op, Measure):
                         after[:, op.clbit] = reading
-                    states.append(pure[torch.from_numpy(kept)])
+                    states.append(pure[kept])
                     new_bits.append(after)
                     new_counts.append(shares[kept])
-            acting, acting_bits, acting_count = torch.cat(states), np.concatenate(new_bits), np.concatenate(new_counts)
-        state = torch.cat([acting, resting])
+            acting, acting_bits, acting_count = (
+                way.joined(states),
+                np.concatenate(new_bits),
+                np.concatenate(new_counts),
+            )
+        state = way.joined([acting, resting]) if len(resting) else acting
         bits, count = np.concatenate([acting_bits, bits[~rows]]), np.concatenate([acting_count, count[~rows]])
     totals: dict[str, int] = {}
     for row, c in zip(bits[:, : program.num_clbits], count, strict=True):
@@ -248,8 +306,8 @@ def _run_branches(
 
 
 def _readings(
-    op: Any, outcome: int, shares: np.ndarray, noise: Any, random: np.random.Generator
-) -> list[tuple[int, np.ndarray]]:
+    op: Any, outcome: int, shares: NDArray[Any], noise: Any, random: np.random.Generator
+) -> list[tuple[int, NDArray[Any]]]:
     """What a detector says of an outcome, and how many shots hear it: readout errors make some branches two."""
     confusion = noise.readout_matrix(op.qubit) if isinstance(op, Measure) and getattr(noise, "readout", None) else None
     if confusion is None:

@@ -14,12 +14,34 @@ import torch
 
 from bitket.algebra import PauliSum, group_terms, shared_basis
 from bitket.quantum.simulation import twin
+from bitket.quantum.simulation.asked import Asked
+from bitket.quantum.simulation.backprop import states
+from bitket.quantum.simulation.density import run_density
 from bitket.quantum.simulation.program import Unitary
 
-__all__ = ["draw", "estimate", "readout_probabilities"]
+__all__ = ["draw", "estimate", "readout_probabilities", "takes", "values"]
 
 _H = np.array([[1, 1], [1, -1]], dtype=complex) / np.sqrt(2)
 _TURNS = {"X": _H, "Y": _H @ np.diag([1, -1j])}  # takes the eigenbasis of X or Y to that of Z
+
+
+# -- the engine -------------------------------------------------------------------------------------------------------
+def takes(asked: Asked) -> bool:
+    """Every program, from its state or density matrix."""
+    return True
+
+
+def values(asked: Asked) -> torch.Tensor:
+    """Estimates ``[..., m]``; their standard errors are added to those of the question. Not differentiable: see `parameter_shift`."""
+    assert asked.shots is not None
+    if asked.noise is not None:
+        state = run_density(asked.program, asked.angles(), asked.dtype)
+    else:
+        state = states(asked)
+    means, errors = estimate(state, asked.observables, asked.shots, asked.generator, asked.noise)
+    if asked.errors is not None:
+        asked.errors.append(errors)
+    return means
 
 
 def estimate(

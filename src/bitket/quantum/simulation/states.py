@@ -10,6 +10,7 @@ import torch
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit, Instruction
 from bitket.quantum.simulation import memory, twin
+from bitket.quantum.simulation.asked import angles_of, transformed
 from bitket.quantum.simulation.planner import prepare, run_native, takes
 from bitket.quantum.simulation.program import Program, lower
 
@@ -45,13 +46,15 @@ def program_and_angles(
 ) -> tuple[Program, torch.Tensor]:
     """The lowered circuit and the angles of its slots."""
     program = lower(circuit, noise)
-    angles = program.angles(as_tensor(weights, "weights", dtype, device), as_tensor(inputs, "inputs", dtype, device))
+    angles = angles_of(
+        program, as_tensor(weights, "weights", dtype, device), as_tensor(inputs, "inputs", dtype, device)
+    )
     return program, angles.to(device=device, dtype=dtype)
 
 
 def zero_evolved(program: Program, angles: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
     """The states ``[..., 2^n]`` that a unitary program makes of |0...0>; memory: the states."""
-    wanted = torch.is_grad_enabled() and angles.requires_grad
+    wanted = (torch.is_grad_enabled() and angles.requires_grad) or transformed()
     if not wanted and takes(program, kind, angles.device):
         return prepare(program, angles, kind)
     return twin.evolve(
@@ -61,7 +64,7 @@ def zero_evolved(program: Program, angles: torch.Tensor, kind: torch.dtype) -> t
 
 def run_state(program: Program, state: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
     """A unitary program on states ``[..., 2^n]``: large ones in the compiled core, in place, where no gradient is asked for."""
-    wanted = torch.is_grad_enabled() and (state.requires_grad or angles.requires_grad)
+    wanted = (torch.is_grad_enabled() and (state.requires_grad or angles.requires_grad)) or transformed()
     if not wanted and takes(program, state.dtype, state.device):
         return run_native(program, state, angles)
     return twin.evolve(program, state, angles)
@@ -134,7 +137,7 @@ def probabilities(circuit: Circuit, weights: Any = None, inputs: Any = None, **o
 
 def squared(state: torch.Tensor) -> torch.Tensor:
     """Squared magnitudes of a state that nobody needs any more: without gradients they are written into its first half, chunk by chunk."""
-    if state.requires_grad or state.device.type != "cpu" or not state.is_contiguous():
+    if state.requires_grad or transformed() or state.device.type != "cpu" or not state.is_contiguous():
         return state.real**2 + state.imag**2
     amplitudes = state.detach().numpy().reshape(-1)
     out = amplitudes.view(amplitudes.real.dtype)  # entry k is written after amplitudes up to k are read

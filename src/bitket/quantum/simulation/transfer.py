@@ -18,19 +18,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
 from bitket.algebra import PauliSum
-from bitket.quantum.simulation import memory, native
+from bitket.quantum.simulation import memory, native, transfer_core
+from bitket.quantum.simulation.asked import Asked, transformed
+from bitket.quantum.simulation.derivatives import Kernel, apply, slopes, wants_graph
 from bitket.quantum.simulation.program import Program
 from bitket.quantum.simulation.transfer_maps import Map, pauli_index, to_maps
-from bitket.quantum.simulation.transfer_plan import FEWEST, Encoder, Fused, fuse, stages
 
-__all__ = ["pauli_values", "pauli_vector", "takes", "transfer_values"]
+__all__ = ["TransferKernel", "pauli_values", "pauli_vector", "takes", "values"]
 
 
 # -- the twin in torch operators --------------------------------------------------------------------------------------
@@ -100,98 +100,87 @@ def pauli_values(vector: torch.Tensor, observables: Sequence[PauliSum]) -> torch
     return torch.stack(columns, dim=-1)
 
 
-# -- the compiled core ------------------------------------------------------------------------------------------------
-_PLANS = 16  # kept for each program: a loop that makes a new observable each time must not fill the memory
-
-
-def takes(program: Program) -> bool:
+# -- the engine -------------------------------------------------------------------------------------------------------
+def takes(asked: Asked) -> bool:
     """Whether the program has a form as maps on Pauli-transfer vectors."""
-    return program.cache("transfer maps", lambda: to_maps(program)) is not None
+    return asked.program.cache("transfer maps", lambda: to_maps(asked.program)) is not None
 
 
-def transfer_values(program: Program, angles: torch.Tensor, observables: Sequence[PauliSum]) -> torch.Tensor:
-    """Expectation values ``[..., m]`` of a program with noise for angles ``[..., S]``, see `takes`; differentiable once.
-
-    In the compiled core where there is one and the angles lie in main memory, else by the twin.
-    """
-    if native.core is None or angles.device.type != "cpu":
-        return pauli_values(pauli_vector(program, angles, angles.dtype), observables)
+def values(asked: Asked) -> torch.Tensor:
+    """Expectation values ``[..., m]``: in the compiled core where it can be used, else by the twin."""
+    angles = asked.angles()
+    if not asked.compiled:
+        return pauli_values(pauli_vector(asked.program, angles, angles.dtype), asked.observables)
+    kernel = TransferKernel(asked.program, tuple(asked.observables))
+    if transformed():
+        return apply(kernel, angles)
     batch = angles.shape[:-1]
     flat = angles.reshape(math.prod(batch), angles.shape[-1])
-    return _Transfer.apply(flat, program, tuple(observables)).reshape(*batch, len(observables))
+    result: torch.Tensor = _Transfer.apply(flat, kernel).reshape(*batch, len(asked.observables))
+    return result
+
+
+class TransferKernel(Kernel):
+    """The kernel in the compiled core."""
+
+    def values(self, angles: torch.Tensor) -> torch.Tensor:
+        """``[N, m]``."""
+        values = angles.new_empty(len(angles), len(self.observables))
+        _run(self, angles.contiguous(), values, None, None)
+        return values
+
+    def slopes(self, angles: torch.Tensor, upstream: torch.Tensor) -> torch.Tensor:
+        """``Jᵀu``, ``[N, S]``."""
+        gradient = angles.new_empty(angles.shape)
+        _run(self, angles.contiguous(), None, upstream.contiguous(), gradient)
+        return gradient
+
+    def of(self, program: Program) -> Kernel:
+        """The kernel of another program."""
+        return TransferKernel(program, self.observables)
+
+    def twin(self, angles: torch.Tensor) -> torch.Tensor:
+        """Values in torch operators."""
+        return pauli_values(pauli_vector(self.program, angles, angles.dtype), self.observables)
+
+    twin_pays = 1024
+
+    def twin_bytes(self) -> float:
+        """Memory of one sample's state."""
+        return 8.0 * 4**self.program.num_qubits
 
 
 class _Transfer(torch.autograd.Function):
+    """The kernel with the gradient of a single observable taken in the walk of its value: there is nothing to wait for."""
+
     @staticmethod
-    def forward(ctx: Any, angles: torch.Tensor, program: Program, observables: tuple[PauliSum, ...]) -> torch.Tensor:
+    def forward(ctx: Any, angles: torch.Tensor, kernel: TransferKernel) -> torch.Tensor:
         angles = angles.contiguous()
-        values = angles.new_empty(len(angles), len(observables))
+        values = angles.new_empty(len(angles), len(kernel.observables))
         gradient = None
-        if ctx.needs_input_grad[0] and len(observables) == 1:  # nothing to wait for: both in one walk
+        if ctx.needs_input_grad[0] and len(kernel.observables) == 1:
             gradient = torch.empty_like(angles)
-        _run(program, observables, angles, values, None, gradient)
-        ctx.program, ctx.observables = program, observables
+        _run(kernel, angles, values, None, gradient)
+        ctx.kernel = kernel
         ctx.save_for_backward(angles, gradient)
         return values
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor, None]:
         angles, gradient = ctx.saved_tensors
-        if gradient is not None:
-            return upstream * gradient, None, None
-        gradient = torch.empty_like(angles)
-        _run(ctx.program, ctx.observables, angles, None, upstream.contiguous(), gradient)
-        return gradient, None, None
+        if wants_graph(upstream):
+            return slopes(angles, upstream, ctx.kernel), None
+        return (ctx.kernel.slopes(angles, upstream) if gradient is None else upstream * gradient), None
 
 
 def _run(
-    program: Program,
-    observables: tuple[PauliSum, ...],
+    kernel: TransferKernel,
     angles: torch.Tensor,
     values: torch.Tensor | None,
     upstream: torch.Tensor | None,
     gradient: torch.Tensor | None,
 ) -> None:
     native.threads()
-    plan = _plan(program, observables, len(angles), angles.dtype)
+    plan = transfer_core.plan(kernel.program, tuple(kernel.observables), len(angles), angles.dtype == torch.float64)
     run = plan.run32 if angles.dtype == torch.float32 else plan.run64
     run(len(angles), *(0 if t is None else t.data_ptr() for t in (angles, values, upstream, gradient)))
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    fused: Fused
-    observables: tuple[PauliSum, ...]
-    """Kept so that their ids stay theirs."""
-    cores: dict[Any, Any] = field(default_factory=dict)
-
-
-def _plan(program: Program, observables: tuple[PauliSum, ...], count: int, dtype: torch.dtype) -> Any:
-    plans: dict[Any, _Plan] = program.cache("transfer plans", dict)
-    key = tuple(map(id, observables))
-    plan = plans.get(key)
-    if plan is None:
-        if len(plans) >= _PLANS:
-            plans.pop(next(iter(plans)))
-        maps = program.cache("transfer maps", lambda: to_maps(program))
-        assert maps is not None
-        plan = plans[key] = _Plan(fuse(maps, program.num_qubits, observables), observables)
-    qubits, lanes = len(plan.fused.starts), 16 if dtype == torch.float32 else 8
-    single = qubits >= FEWEST and bool(plan.fused.blocks) and (count < lanes or qubits > 7)
-    if single not in plan.cores:
-        walk = stages(plan.fused, single, _tile(qubits), _most_blocks(qubits, len(plan.fused.blocks), single))
-        encoder = Encoder(plan.fused, walk, single, len(program.slots), len(observables))
-        plan.cores[single] = native.core.TransferPlan(encoder.code, np.array(encoder.numbers))
-    return plan.cores[single]
-
-
-def _tile(qubits: int) -> int:
-    """Digits of a tile: in the second cache; and of the larger vectors several, one for each thread."""
-    return 6 if qubits > 9 else 5
-
-
-def _most_blocks(qubits: int, blocks: int, single: bool) -> int:
-    """Blocks of a stage: gradients keep one vector for each stage and one tile for each block of a stage."""
-    fit = (1 << 25) // (64 * 4**qubits) if not single else 16
-    return max(fit, math.isqrt(blocks) + 1)

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from importlib import import_module
 from typing import Any
 
 core: Any = None
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 if os.environ.get("BITKET_NATIVE", "1") != "0":
     try:
@@ -25,10 +27,10 @@ if os.environ.get("BITKET_NATIVE", "1") != "0":
 
 
 def threads() -> int:
-    """Threads for the next kernel: as many as torch uses. Sizes the core's pool when the number has changed."""
-    import torch
-
-    count = torch.get_num_threads()
+    """Threads for the next kernel: as many as torch uses, or, where torch is not imported, as this process has cores. Sizes the core's
+    pool when the number has changed."""
+    torch = sys.modules.get("torch")
+    count = _CORES if torch is None else torch.get_num_threads()
     if core.threads() != count:
         core.set_threads(count)
     return count
