@@ -152,6 +152,8 @@ def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = T
     InvalidInput
         With ``unitary``, where a measurement, reset or condition stands before the last gate.
     """
+    if not circuit._others:
+        return circuit
     key = "without final measurements"
     if key not in circuit._cache:
         kept: list[Instruction] = []
@@ -167,9 +169,7 @@ def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = T
             kept.append(i)
         circuit._cache[key] = circuit._derive(reversed(kept)) if len(kept) < len(circuit) else circuit
     body: Circuit = circuit._cache[key]
-    if unitary and "is unitary" not in body._cache:
-        body._cache["is unitary"] = body.is_unitary
-    if unitary and not body._cache["is unitary"]:
+    if unitary and not body.is_unitary:
         i = next(i for i in body if i.condition is not None or (i.gate is None and i.name != "barrier"))
         raise InvalidInput(
             f"{what}: the circuit has a {'condition' if i.condition else i.name} before its last gate; use sample or density_matrix"

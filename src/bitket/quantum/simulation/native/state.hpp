@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "lowered.hpp"
+
 namespace bitket {
 
 // One factor of a fused dense gate, on its local qubits: a constant matrix, or exp(-i scale angle[slot] / 2 P), where local controls match.
@@ -31,7 +33,7 @@ struct StateGate {
     std::vector<StateFactor> factors;
     std::vector<StatePhase> phases;
     uint64_t x = 0, z = 0;  // pauli
-    int slot = -1;
+    int slot = -1;          // pauli: exp(-i c angle[slot] / 2 P), or exp(-i c / 2 P) without a slot
     int64_t at = 0;
     bool varies = false;  // whether it depends on angles
 };
@@ -56,6 +58,9 @@ struct StatePlan {
     std::vector<StateStage> stages;
     std::vector<double> doubles;
 };
+
+// The gates of a lowered circuit, their numbers in the plan.
+std::vector<StateGate> gather(const Lowered& from, StatePlan& plan);
 
 // The stages and groups of a list of gates: tiles of at most `size` qubits, the lowest `close` among them; registers hold `lane_bits` qubits.
 std::vector<StateStage> cut(std::vector<StateGate> gates, int num_qubits, int size, int close, int lane_bits);

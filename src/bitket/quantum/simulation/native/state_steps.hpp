@@ -800,7 +800,7 @@ struct Maker {
 
     void make_pauli(const StateGate& g, const double* angles, Step<T>& s, uint64_t lane_mask, uint64_t lane_value) {
         s.apply = pauli<T>;
-        if (inverse) { s.walk = pauli_walk<T>; s.sums = 2 * L; }
+        if (inverse && g.varies) { s.walk = pauli_walk<T>; s.sums = 2 * L; }
         const Split x = tile.split(g.x), z = tile.split(g.z);
         s.x = x.row;
         s.z = z.row;
@@ -810,7 +810,7 @@ struct Maker {
         s.moves_lanes = x.lane != 0;
         const int ys = __builtin_popcountll(g.x & g.z) % 4;
         s.imaginary = ys % 2 == 0;
-        const double half = plan.doubles[g.at] * angles[g.slot] / 2 * (inverse ? -1 : 1);
+        const double half = plan.doubles[g.at] * (g.slot < 0 ? 1 : angles[g.slot]) / 2 * (inverse ? -1 : 1);
         const double sine = (ys == 0 || ys == 3 ? -1 : 1) * std::sin(half);
         s.coefficients.grow(2);
         for (int l = 0; l < L; ++l) {
