@@ -12,9 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitket.algebra import PauliSum
+from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit, Parameter, gate, unitary
 from bitket.quantum.circuits.gates import GATES, KINDS
-from bitket.quantum.simulation import native, planner, statevector, twin
+from bitket.quantum.simulation import expectation, fresh, native, planner, statevector, twin
+from bitket.quantum.simulation.observables import state_values
 from bitket.quantum.simulation.program import PauliRotation, _lower, lower
 
 needs_core = pytest.mark.skipif(native.core is None, reason="the compiled core is not built")
@@ -181,3 +184,64 @@ def test_damping_is_no_phase() -> None:
     for _ in range(2):
         out = planner.run_native(program, state.clone(), torch.zeros(0))
         assert abs(out[1].item() - (1 - 1e-7)) < 1e-15
+
+
+def any_sum(n: int, rng: np.random.Generator) -> PauliSum:
+    masks = rng.integers(1 << n, size=(int(rng.integers(1, 8)), 2)).tolist()
+    return PauliSum.from_masks(n, [(float(rng.normal()), x, z) for x, z in masks])
+
+
+@needs_core
+@settings(deadline=None, max_examples=100)
+@given(st.integers(1, 6), st.integers(0, 25), st.integers(0, 2**32 - 1))
+def test_values_and_gradients_against_the_twin(n: int, count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    program = lower(any_circuit(n, count, rng, symbolic=0.7))
+    operators = [any_sum(n, rng) for _ in range(int(rng.integers(1, 4)))]
+    angles = rng.normal(size=(2, len(program.slots))) * 3
+    upstream = rng.normal(size=(2, len(operators)))
+    given = torch.tensor(angles, requires_grad=True)
+    states = twin.evolve(program, twin.zero_state(n, (2,), torch.complex128, torch.device("cpu")), given)
+    expected = state_values(states, operators)
+    found, gradient = fresh.values_at_angles(program, angles, operators, upstream)
+    assert gradient is not None
+    np.testing.assert_allclose(found, expected.detach().numpy(), atol=1e-12)
+    np.testing.assert_allclose(fresh.values_at_angles(program, angles, operators)[0], found, atol=1e-12)
+    if program.slots and states.requires_grad:
+        (right,) = torch.autograd.grad((expected * torch.tensor(upstream)).sum(), given)
+        np.testing.assert_allclose(gradient, right.numpy(), atol=1e-11)
+    single, rough = fresh.values_at_angles(program, angles, operators, upstream, single=True)
+    np.testing.assert_allclose(single, found, atol=1e-4)
+    np.testing.assert_allclose(rough, gradient, atol=1e-3)
+
+
+@needs_core
+def test_value_and_gradient_by_parameters() -> None:
+    rng = np.random.default_rng(1)
+    a, b, _ = WEIGHTS
+    c = Circuit(3).ry(a, 0).rx(2 * b - INPUT, 1).rzz(a, 0, 2).cx(0, 1).crx(INPUT, 1, 2).rxx(b, 0, 1).u(a, b, 0.3, 2)
+    operator, point = any_sum(3, rng), rng.normal(size=3)
+    value, gradient = fresh.value_and_gradient(c, operator, point)
+    w, x = torch.tensor(point[:2], requires_grad=True), torch.tensor(point[2:], requires_grad=True)
+    right = expectation(c, operator, w, x, gradient="backprop")
+    np.testing.assert_allclose(value, right.item(), atol=1e-12)
+    np.testing.assert_allclose(gradient, torch.cat(torch.autograd.grad(right, (w, x))).numpy(), atol=1e-12)
+    many = fresh.values(c, (operator,), np.stack([point, point]))
+    np.testing.assert_allclose(many, [[value]] * 2, atol=1e-12)
+
+
+@needs_core
+@pytest.mark.parametrize(
+    ("make", "operator", "point", "message"),
+    [
+        (lambda: Circuit(2).h(0), "ZZZ", (), "a Hermitian Pauli sum on 2 qubits"),
+        (lambda: Circuit(2, 1).measure(0, 0), "ZZ", (), "gates alone"),
+        (lambda: Circuit(15).h(0), "Z" * 15, (), "on up to 14 qubits"),
+        (lambda: Circuit(2).rx(WEIGHTS[0], 0), "ZZ", (), "the last axis must be 1"),
+        (lambda: Circuit(2).rx(WEIGHTS[0], 0), "ZZ", [np.nan], "not finite"),
+        (lambda: Circuit(2).rx(WEIGHTS[0] * INPUT, 0), "ZZ", [1.0, 2.0], "not affine"),
+    ],
+)
+def test_what_cannot_be_is_refused(make, operator, point, message) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        fresh.value_and_gradient(make(), PauliSum.parse(operator), point)

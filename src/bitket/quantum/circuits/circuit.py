@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from operator import index
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -80,6 +80,9 @@ Row = tuple[Any, ...] | Instruction
 or, for a measurement, reset, barrier or condition, as it is."""
 
 
+Kept = TypeVar("Kept")
+
+
 class Circuit:
     """A quantum circuit.
 
@@ -122,6 +125,13 @@ class Circuit:
         if self._derived_from != len(self._rows):
             self._derived, self._derived_from = {}, len(self._rows)
         return self._derived
+
+    def _kept(self, kind: type[Kept]) -> Kept:
+        """What a simulator derives from the structure: one object of a type of its own, made anew after every change."""
+        found = self._cache.get(kind)
+        if found is None:
+            found = self._derived[kind] = kind()
+        return found  # type: ignore[no-any-return]
 
     @property
     def _instructions(self) -> list[Instruction]:

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from bitket.quantum.simulation import native
 from bitket.quantum.simulation.program import PauliRotation, Program, Unitary
 
-__all__ = ["fits", "num_stages", "prepare", "prepare_at", "run_native", "state_plan", "takes"]
+__all__ = ["MOST_WALKED", "fits", "lowered", "num_stages", "prepare", "prepare_at", "run_native", "state_plan", "takes"]
 
 _TILE = {torch.complex64: 14, torch.complex128: 13}  # qubits: 128 KiB of amplitudes, in the second cache
 _CLOSE = {torch.complex64: 5, torch.complex128: 4}  # lowest qubits, always in the tile: 256 bytes
 _DENSE = 5
-_WALK = {torch.complex64: 15, torch.complex128: 14}
+MOST_WALKED = 14
 """Qubits up to which a program that is seen once goes gate by gate: a plan costs more than it saves."""
 
 
@@ -91,7 +91,7 @@ def _run(program: Program, state: torch.Tensor, angles: torch.Tensor, *, fresh: 
     values = angles.detach().to(torch.float64).reshape(count, angles.shape[-1]).contiguous()
     first, step, place = state.data_ptr(), state.shape[-1] * state.itemsize, values.data_ptr()
     seen = program.derived.keys() & {"walked", ("state plan", state.dtype)}
-    if count == 1 and not seen and program.num_qubits <= _WALK[state.dtype]:
+    if count == 1 and not seen and program.num_qubits <= MOST_WALKED:
         program.derived["walked"] = True
         lowered(program).run(state.dtype == torch.complex128, place, 0 if fresh else first, first)
         return state

@@ -200,13 +200,24 @@ def lower(circuit: Circuit, noise: Noise | None = None) -> Program:
 
     Cached on the circuit until it changes.
     """
-    key = ("program", None if noise is None else id(noise))
-    cached = circuit._cache.get(key)
-    if cached is None:
-        program = _lower_native(circuit) if noise is None and native.core is not None else None
-        # The noise model is kept so that its id is not given to another object.
-        cached = circuit._cache[key] = (program or _lower(circuit, noise), noise)
-    return cached[0]  # type: ignore[no-any-return]
+    kept = circuit._kept(_Programs)
+    if noise is None:
+        if kept.ideal is None:
+            native_program = _lower_native(circuit) if native.core is not None else None
+            kept.ideal = native_program or _lower(circuit, None)
+        return kept.ideal
+    if id(noise) not in kept.noisy:
+        kept.noisy[id(noise)] = (_lower(circuit, noise), noise)
+    return kept.noisy[id(noise)][0]
+
+
+@dataclass
+class _Programs:
+    """The programs of a circuit."""
+
+    ideal: Program | None = None
+    noisy: dict[int, tuple[Program, Noise]] = field(default_factory=dict)
+    """By the id of the noise model, which is kept so that its id is not given to another object."""
 
 
 def _lower_native(circuit: Circuit) -> Program | None:

@@ -74,13 +74,6 @@ struct StateProgram {
     virtual void walk_back(const double* angles, void* psi, void* lambda, double* gradient) = 0;
 };
 
-// One term of an observable: coefficient i^imaginary (-1)^(z j) |j ^ x><j|.
-struct StateTerm {
-    uint64_t x, z;
-    double coefficient;
-    bool imaginary;
-};
-
 struct StateKernels {
     StateProgram* (*make32)(const StatePlan&);
     StateProgram* (*make64)(const StatePlan&);

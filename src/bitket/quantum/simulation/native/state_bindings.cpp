@@ -46,35 +46,32 @@ struct BoundStatePlan {
     }
 };
 
-// terms: [x, z, power of i]; those of one x and phase stand side by side.
-struct BoundObservable {
-    int num_qubits;
-    std::vector<StateTerm> terms;
-
-    BoundObservable(int num_qubits, nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> masks, Doubles coefficients)
-        : num_qubits(num_qubits) {
-        if (masks.shape(1) != 3 || masks.shape(0) != coefficients.shape(0) || num_qubits < 4 || num_qubits > 60)
-            throw std::invalid_argument("observable: [terms, 3] masks, as many coefficients, and 4 to 60 qubits are needed");
-        for (size_t k = 0; k < masks.shape(0); ++k) {
-            const int64_t power = masks(k, 2) & 3;
-            if ((masks(k, 0) | masks(k, 1)) >> num_qubits) throw std::invalid_argument("observable: a mask is out of range");
-            terms.push_back({static_cast<uint64_t>(masks(k, 0)), static_cast<uint64_t>(masks(k, 1)),
-                             power >= 2 ? -coefficients.data()[k] : coefficients.data()[k], power % 2 == 1});
-        }
+// masks: [x, z, power of i]; those of one x and phase stand side by side.
+void make_observable(Observable* out, int num_qubits, nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> masks,
+                     Doubles coefficients) {
+    if (masks.shape(1) != 3 || masks.shape(0) != coefficients.shape(0) || num_qubits < 1 || num_qubits > 60)
+        throw std::invalid_argument("observable: [terms, 3] masks, as many coefficients, and 1 to 60 qubits are needed");
+    new (out) Observable{num_qubits, {}};
+    for (size_t k = 0; k < masks.shape(0); ++k) {
+        const int64_t power = masks(k, 2) & 3;
+        if ((masks(k, 0) | masks(k, 1)) >> num_qubits) throw std::invalid_argument("observable: a mask is out of range");
+        out->terms.push_back({static_cast<uint64_t>(masks(k, 0)), static_cast<uint64_t>(masks(k, 1)),
+                              power >= 2 ? -coefficients.data()[k] : coefficients.data()[k], power % 2 == 1});
     }
+}
 
-    // lambda = factor O psi, or added to it, where lambda is not null; returns <psi| O |psi> times the factor.
-    double apply(bool is_double, double factor, uintptr_t psi, uintptr_t lambda, bool add) const {
-        nb::gil_scoped_release release;
-        std::vector<StateTerm> scaled = terms;
-        for (StateTerm& t : scaled) t.coefficient *= factor;
-        if (is_double)
-            return state_kernels().pauli_sum64(num_qubits, scaled.data(), scaled.size(), reinterpret_cast<const double*>(psi),
-                                         reinterpret_cast<double*>(lambda), add);
-        return state_kernels().pauli_sum32(num_qubits, scaled.data(), scaled.size(), reinterpret_cast<const float*>(psi),
-                                     reinterpret_cast<float*>(lambda), add);
-    }
-};
+// lambda = factor O psi, or added to it, where lambda is not null; returns <psi| O |psi> times the factor.
+double apply(const Observable& observable, bool is_double, double factor, uintptr_t psi, uintptr_t lambda, bool add) {
+    if (observable.num_qubits < 4) throw std::invalid_argument("observable: at least 4 qubits are needed");
+    nb::gil_scoped_release release;
+    std::vector<StateTerm> scaled = observable.terms;
+    for (StateTerm& t : scaled) t.coefficient *= factor;
+    if (is_double)
+        return state_kernels().pauli_sum64(observable.num_qubits, scaled.data(), scaled.size(), reinterpret_cast<const double*>(psi),
+                                           reinterpret_cast<double*>(lambda), add);
+    return state_kernels().pauli_sum32(observable.num_qubits, scaled.data(), scaled.size(), reinterpret_cast<const float*>(psi),
+                                       reinterpret_cast<float*>(lambda), add);
+}
 
 }  // namespace
 
@@ -84,9 +81,7 @@ void bind_state(nb::module_& m) {
         .def("run", &BoundStatePlan::run)
         .def("walk_back", &BoundStatePlan::walk_back)
         .def_prop_ro("stages", [](const BoundStatePlan& p) { return p.plan.stages.size(); });
-    nb::class_<BoundObservable>(m, "Observable")
-        .def(nb::init<int, nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>, Doubles>())
-        .def("apply", &BoundObservable::apply);
+    nb::class_<Observable>(m, "Observable").def("__init__", &make_observable).def("apply", &apply);
 }
 
 }  // namespace bitket

@@ -57,6 +57,44 @@ public:
         flush(any, false);
     }
 
+    // <O> of the state, and factor O psi added to lambda. All gates must have been applied.
+    double observe(const Observable& o, double factor, V* lambda) const {
+        double total = 0;
+        for (const StateTerm& term : o.terms) {
+            V sign;
+            for (int l = 0; l < L; ++l) sign[l] = parity((l ^ term.x) & term.z & (L - 1)) ? T(-1) : T(1);
+            const uint64_t x = term.x >> B, z = term.z >> B;
+            const I index = swapped(term.x & (L - 1));
+            const T weight = static_cast<T>(factor * term.coefficient);
+            V sum{};
+            for (uint64_t r = 0; r < rows; ++r) {
+                const uint64_t p = r ^ x;
+                const V own = parity(p & z) ? -sign : sign;
+                V u = own * __builtin_shuffle(t[2 * p], index), v = own * __builtin_shuffle(t[2 * p + 1], index);
+                if (term.imaginary) { const V old = u; u = -v; v = old; }
+                sum += t[2 * r] * u + t[2 * r + 1] * v;
+                if (lambda) { lambda[2 * r] += weight * u; lambda[2 * r + 1] += weight * v; }
+            }
+            for (int l = 0; l < L; ++l) total += term.coefficient * sum[l];
+        }
+        return total;
+    }
+
+    // From the state of a circuit and lambda = O psi, gates are undone on both, last first: dE/da = Im <lambda| P |psi> for exp(-i a/2 P).
+    // A gate that waits on both states at once, and commutes with P, changes nothing in that.
+    void backward(Walk& lambda, double* gradient) {
+        for (size_t k = circuit.operations.size(); k-- > 0;) {
+            const Operation& op = circuit.operations[k];
+            if (op.slot >= 0) {
+                ready(op);
+                lambda.ready(op);
+                gradient[op.slot] += overlap(op, lambda.t);
+            }
+            undo(op);
+            lambda.undo(op);
+        }
+    }
+
     void load(const T* from) {
         for (uint64_t r = 0; r < rows; ++r) {
             V re{}, im{};
@@ -85,14 +123,30 @@ public:
 
 private:
     void apply(const Operation& op) {
-        if (op.size) return matrix(op);
-        const double half = circuit.angle(op, angles) / 2;
+        if (op.size) matrix(op, &circuit.numbers[op.at]);
+        else turn(op, circuit.angle(op, angles));
+    }
+
+    void undo(const Operation& op) {
+        if (!op.size) return turn(op, -circuit.angle(op, angles));
+        const double* m = &circuit.numbers[op.at];
+        const int size = 1 << op.size;
+        double adjoint[2 << 2 * kDense];
+        for (int r = 0; r < size; ++r)
+            for (int c = 0; c < size; ++c) {
+                adjoint[2 * (c * size + r)] = m[2 * (r * size + c)];
+                adjoint[2 * (c * size + r) + 1] = -m[2 * (r * size + c) + 1];
+            }
+        matrix(op, adjoint);
+    }
+
+    void turn(const Operation& op, double angle) {
+        const double half = angle / 2;
         const uint64_t both = op.x | op.z;
         if (!both) return phase(op.mask, op.value, turned(-half));
         const double c = std::cos(half), s = std::sin(half);
         if (both & (both - 1)) {
-            flush(op.x, false);
-            flush(op.mask | op.z, true);
+            ready(op);
             if (op.x) pauli(op, c, s);
             else parity_phase(op, c, s);
             return;
@@ -101,6 +155,12 @@ private:
         if (!op.x) one(q, Matrix2{{{c, -s}, {}, {}, {c, s}}}, op.mask, op.value);
         else if (op.z) one(q, Matrix2{{{c, 0}, {-s, 0}, {s, 0}, {c, 0}}}, op.mask, op.value);
         else one(q, Matrix2{{{c, 0}, {0, -s}, {0, -s}, {c, 0}}}, op.mask, op.value);
+    }
+
+    // What waits on the qubits of a rotation is applied, unless it commutes with it.
+    void ready(const Operation& op) {
+        flush(op.x, false);
+        flush(op.mask | op.z, true);
     }
 
     struct Matrix2 {
@@ -112,8 +172,7 @@ private:
         }
     };
 
-    void matrix(const Operation& op) {
-        const double* from = &circuit.numbers[op.at];
+    void matrix(const Operation& op, const double* from) {
         if (op.size == 1) {
             Matrix2 m;
             for (int k = 0; k < 4; ++k) m.m[k] = {from[2 * k], from[2 * k + 1]};
@@ -245,6 +304,25 @@ private:
                 t[2 * p] = c[4] * x - c[5] * y + c[6] * u - c[7] * v;
                 t[2 * p + 1] = c[4] * y + c[5] * x + c[6] * v + c[7] * u;
             });
+    }
+
+    // Im <lambda| P |psi> where controls match.
+    double overlap(const Operation& op, const V* lambda) {
+        const Where w = where(op.mask, op.value);
+        const int ys = __builtin_popcountll(op.x & op.z) % 4;
+        const uint64_t x = op.x >> B, z = op.z >> B;
+        const I index = swapped(op.x & (L - 1));
+        V sum{};
+        each_row(w.fixed, w.value, [&](uint64_t r) {
+            const uint64_t p = r ^ x;
+            const V u = __builtin_shuffle(t[2 * p], index), v = __builtin_shuffle(t[2 * p + 1], index);
+            const V here = ys % 2 ? lambda[2 * r] * u + lambda[2 * r + 1] * v : lambda[2 * r] * v - lambda[2 * r + 1] * u;
+            sum += parity(p & z) ? -here : here;
+        });
+        double total = 0;
+        for (int l = 0; l < L; ++l)
+            if (w.on(l)) total += parity((l ^ op.x) & op.z & (L - 1)) ? -sum[l] : sum[l];
+        return ys < 2 ? total : -total;
     }
 
     void flip(int q, uint64_t mask, uint64_t value) {
@@ -448,9 +526,28 @@ void run(const Lowered& circuit, const double* angles, const T* from, T* to) {
     walk.store(to);
 }
 
+template <class T>
+void values(const Lowered& circuit, const WalkValues& asked) {
+    const uint64_t count = Walk<T>::registers(circuit.num_qubits);
+    const size_t m = asked.observables.size();
+    auto *psi = scratch<T>(asked.gradient ? 2 * count : count), *lambda = asked.gradient ? psi + count : nullptr;
+    for (int64_t k = 0; k < asked.count; ++k) {
+        const double* angles = asked.angles + k * circuit.num_slots;
+        std::memset(psi, 0, (lambda ? 2 : 1) * count * sizeof *psi);
+        psi[0][0] = 1;
+        Walk<T> walk(circuit, angles, psi);
+        walk.forward();
+        for (size_t o = 0; o < m; ++o)
+            asked.values[k * m + o] = walk.observe(*asked.observables[o], lambda ? asked.upstream[k * m + o] : 0, lambda);
+        if (!lambda) continue;
+        Walk<T> back(circuit, angles, lambda);
+        walk.backward(back, asked.gradient + k * circuit.num_slots);
+    }
+}
+
 }  // namespace
 
 extern const WalkKernels walk_kernels;
-const WalkKernels walk_kernels = {run<float>, run<double>};
+const WalkKernels walk_kernels = {run<float>, run<double>, values<float>, values<double>};
 
 }  // namespace bitket::BITKET_NAMESPACE
