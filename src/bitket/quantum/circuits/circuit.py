@@ -131,7 +131,7 @@ class Circuit:
         found = self._cache.get(kind)
         if found is None:
             found = self._derived[kind] = kind()
-        return found  # type: ignore[no-any-return]
+        return found
 
     @property
     def _instructions(self) -> list[Instruction]:

@@ -27,7 +27,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -168,7 +168,9 @@ PAULI_ROTATIONS: dict[str, str] = {}  # exp(-i angle/2 P) by the label of P, who
 def _define_rotation(name: str, label: str) -> None:
     PAULI_ROTATIONS[label] = name
     pauli = tuple((q, letter) for q, letter in enumerate(reversed(label)))
-    product = reduce(np.kron, [_PAULI[letter] for letter in label])  # leftmost letter: most significant qubit
+    product = np.eye(1, dtype=complex)
+    for letter in label:  # leftmost letter: most significant qubit
+        product = np.kron(product, _PAULI[letter])
     GATES[name] = GateDefinition(
         name,
         len(label),
