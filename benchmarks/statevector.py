@@ -26,6 +26,16 @@ Gate = tuple[str, tuple[int, ...], Any]
 Run = Callable[[], Any]
 
 
+_SIMULATORS: dict[str, tuple[Any, Any]] = {}
+
+
+def _kept(kind: str, key: Any, make: Callable[[], Any]) -> Any:
+    """The simulator of a kind, made once for each key; only the last of a kind stays, as it may hold a state."""
+    if kind not in _SIMULATORS or _SIMULATORS[kind][0] != key:
+        _SIMULATORS[kind] = (key, make())
+    return _SIMULATORS[kind][1]
+
+
 def layered(n: int) -> list[Gate]:
     rng = np.random.default_rng(n)
     out: list[Gate] = []
@@ -105,7 +115,7 @@ def aer_run(n: int, gates: Sequence[Gate], precision: str) -> Run:
         else:
             getattr(c, name)(*(() if value is None else (value,)), *qubits)
     c.save_statevector()
-    simulator = AerSimulator(method="statevector", precision=precision)
+    simulator = _kept("aer", precision, lambda: AerSimulator(method="statevector", precision=precision))
     return lambda: np.asarray(simulator.run(c).result().data()["statevector"])
 
 
@@ -127,7 +137,7 @@ def lightning_run(n: int, gates: Sequence[Gate]) -> Run:
             operations.append(qml.QubitUnitary(value, wires[::-1]))
         else:
             operations.append(kinds[name](*(() if value is None else (value,)), wires=wires))
-    device = qml.device("lightning.qubit", wires=n)
+    device = _kept("lightning", n, lambda: qml.device("lightning.qubit", wires=n))
     tape = qml.tape.QuantumTape(operations, [qml.state()])
     return lambda: device.execute(tape)
 
@@ -148,7 +158,8 @@ def qsim_run(n: int, gates: Sequence[Gate]) -> Run:
             c.append((cirq.ry if name == "ry" else cirq.rz)(value).on(*q))
         else:
             c.append({"cx": cirq.CNOT, "h": cirq.H, "swap": cirq.SWAP}[name].on(*q))
-    simulator = qsimcirq.QSimSimulator(qsimcirq.QSimOptions(cpu_threads=torch.get_num_threads(), max_fused_gate_size=4))
+    options = qsimcirq.QSimOptions(cpu_threads=torch.get_num_threads(), max_fused_gate_size=4)
+    simulator = _kept("qsim", None, lambda: qsimcirq.QSimSimulator(options))
     return lambda: simulator.simulate(c, qubit_order=line).final_state_vector
 
 

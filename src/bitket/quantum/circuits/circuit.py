@@ -16,15 +16,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from operator import index
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bitket.errors import InvalidInput
-from bitket.quantum.circuits.gates import Gate, Matrix, gate, unitary
+from bitket.quantum.circuits.gates import KINDS, Gate, Matrix, gate, gate_known, unitary
 from bitket.quantum.circuits.parameter import Angle, Expression, Parameter, ParameterError, _angle
 
 __all__ = ["Circuit", "CircuitError", "Condition", "Instruction", "Operation"]
@@ -74,10 +75,19 @@ class Instruction:
         return self.operation if isinstance(self.operation, Gate) else None
 
 
+Row = tuple[Any, ...] | Instruction
+"""How a circuit keeps an instruction: ``("cry", control, target, angle)``, a standard name with its qubits and angles; ``(gate, *qubits)``;
+or, for a measurement, reset, barrier or condition, as it is."""
+
+
+Kept = TypeVar("Kept")
+
+
 class Circuit:
     """A quantum circuit.
 
     Methods that add a gate return the circuit itself, so calls chain. Qubit 0 is the least significant bit.
+    Instructions are only ever added; what changes them makes a new circuit.
 
     Parameters
     ----------
@@ -98,13 +108,37 @@ class Circuit:
                 "at least 1 and 0, are needed"
             )
         self.name = name
-        self._instructions: list[Instruction] = []
+        self._rows: list[Row] = []
+        self._views: list[Instruction] = []  # the first rows as instructions, as far as someone has asked
+        self._others = 0  # rows that are measurements, resets or conditioned
         self._parameters: dict[Parameter, None] = {}
         self._names: dict[str, Parameter] = {}
-        self._cache: dict[Any, Any] = {}  # what simulators derive from the structure; emptied by every change
+        self._derived: dict[Any, Any] = {}
+        self._derived_from = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_cache": {}}
+        return self.__dict__ | {"_derived": {}, "_views": []}
+
+    @property
+    def _cache(self) -> dict[Any, Any]:
+        """What simulators derive from the structure; empty after every change. Rows are only ever added, so their number tells."""
+        if self._derived_from != len(self._rows):
+            self._derived, self._derived_from = {}, len(self._rows)
+        return self._derived
+
+    def _kept(self, kind: type[Kept]) -> Kept:
+        """What a simulator derives from the structure: one object of a type of its own, made anew after every change."""
+        found = self._cache.get(kind)
+        if found is None:
+            found = self._derived[kind] = kind()
+        return found
+
+    @property
+    def _instructions(self) -> list[Instruction]:
+        views = self._views
+        if len(views) < len(self._rows):
+            views.extend([_instruction(row) for row in self._rows[len(views) :]])
+        return views
 
     # -- reading ----------------------------------------------------------------------------------------------------
     @property
@@ -116,7 +150,7 @@ class Circuit:
         return iter(self._instructions)
 
     def __len__(self) -> int:
-        return len(self._instructions)
+        return len(self._rows)
 
     @property
     def weights(self) -> tuple[Parameter, ...]:
@@ -158,7 +192,7 @@ class Circuit:
     @property
     def is_unitary(self) -> bool:
         """Whether the circuit has only gates and barriers, none conditioned."""
-        return all((i.gate is not None or i.name == "barrier") and i.condition is None for i in self._instructions)
+        return not self._others
 
     def matrix(self) -> Matrix:
         """Dense unitary ``[2^n, 2^n]`` by direct products (small circuits; the plain oracle of the simulators).
@@ -204,6 +238,13 @@ class Circuit:
         ParameterError
             A parameter has the name of another one of the circuit but a different role.
         """
+        if type(operation) is Gate and condition is None and type(clbits) is tuple and not clbits:
+            with suppress(TypeError):
+                qubits = tuple(qubits)
+                if len({*qubits}) == len(qubits) == operation.num_qubits and all(
+                    type(q) is int and 0 <= q < self.num_qubits for q in qubits
+                ):
+                    return self._push(operation, qubits)
         if not isinstance(operation, Gate) and getattr(operation, "name", None) not in ("measure", "reset", "barrier"):
             raise CircuitError(
                 f"append {operation!r}: a gate, measurement, reset or barrier is needed; join circuits by compose"
@@ -233,8 +274,19 @@ class Circuit:
                 self.declare(*operation.parameters)
         elif operation.name == "measure" and (len(qubits) != 1 or len(clbits) != 1):
             raise CircuitError("measure takes one qubit and one classical bit")
-        self._instructions.append(Instruction(operation, qubits, clbits, condition))
-        self._cache.clear()
+        self._rows.append(Instruction(operation, qubits, clbits, condition))
+        self._others += condition is not None or (
+            operation.label in ("measure", "reset") and not isinstance(operation, Gate)
+        )
+        return self
+
+    def _push(self, operation: Gate, qubits: tuple[int, ...]) -> Circuit:
+        """Adds a gate on qubits (whole numbers) that are known to be right."""
+        if operation.params:
+            found = operation.parameters
+            if found:
+                self.declare(*found)
+        self._rows.append((operation, *qubits))
         return self
 
     def declare(self, *parameters: Parameter) -> Circuit:
@@ -249,139 +301,175 @@ class Circuit:
             if self._names.setdefault(p.name, p) != p:
                 raise ParameterError(f"parameter '{p.name}' is both a weight and an input of the circuit")
             self._parameters[p] = None
-        self._cache.clear()
+        self._derived = {}
         return self
 
-    def _add(self, name: str, params: tuple[Angle, ...], *qubits: int) -> Circuit:
-        return self.append(gate(name, *params), qubits)
+    # What is plain goes straight to the rows; anything else takes the way through `append`, which says what is wrong.
+    def _one(self, name: str, qubit: int) -> Circuit:
+        if type(qubit) is int and 0 <= qubit < self.num_qubits:
+            self._rows.append((name, qubit))
+            return self
+        return self.append(gate(name), (qubit,))
+
+    def _two(self, name: str, a: int, b: int) -> Circuit:
+        if type(a) is int and type(b) is int and a != b and 0 <= a < self.num_qubits and 0 <= b < self.num_qubits:
+            self._rows.append((name, a, b))
+            return self
+        return self.append(gate(name), (a, b))
+
+    def _turn(self, name: str, angle: Angle, qubit: int) -> Circuit:
+        if type(qubit) is int and 0 <= qubit < self.num_qubits:
+            if type(angle) is float and angle - angle == 0.0:
+                self._rows.append((name, qubit, angle))
+                return self
+            if type(angle) is Parameter:
+                if angle not in self._parameters:
+                    self.declare(angle)
+                self._rows.append((name, qubit, angle))
+                return self
+        return self.append(gate(name, angle), (qubit,))
+
+    def _turn_two(self, name: str, angle: Angle, a: int, b: int) -> Circuit:
+        if (
+            type(a) is int
+            and type(b) is int
+            and type(angle) is float
+            and angle - angle == 0.0
+            and a != b
+            and 0 <= a < self.num_qubits
+            and 0 <= b < self.num_qubits
+        ):
+            self._rows.append((name, a, b, angle))
+            return self
+        return self.append(gate(name, angle), (a, b))
 
     def id(self, qubit: int) -> Circuit:
         """Identity (noise models may attach to it)."""
-        return self._add("id", (), qubit)
+        return self._one("id", qubit)
 
     def x(self, qubit: int) -> Circuit:
         """Pauli X."""
-        return self._add("x", (), qubit)
+        return self._one("x", qubit)
 
     def y(self, qubit: int) -> Circuit:
         """Pauli Y."""
-        return self._add("y", (), qubit)
+        return self._one("y", qubit)
 
     def z(self, qubit: int) -> Circuit:
         """Pauli Z."""
-        return self._add("z", (), qubit)
+        return self._one("z", qubit)
 
     def h(self, qubit: int) -> Circuit:
         """Hadamard."""
-        return self._add("h", (), qubit)
+        return self._one("h", qubit)
 
     def s(self, qubit: int) -> Circuit:
         """Phase pi/2."""
-        return self._add("s", (), qubit)
+        return self._one("s", qubit)
 
     def sdg(self, qubit: int) -> Circuit:
         """Phase -pi/2."""
-        return self._add("sdg", (), qubit)
+        return self._one("sdg", qubit)
 
     def t(self, qubit: int) -> Circuit:
         """Phase pi/4."""
-        return self._add("t", (), qubit)
+        return self._one("t", qubit)
 
     def tdg(self, qubit: int) -> Circuit:
         """Phase -pi/4."""
-        return self._add("tdg", (), qubit)
+        return self._one("tdg", qubit)
 
     def sx(self, qubit: int) -> Circuit:
         """Square root of X."""
-        return self._add("sx", (), qubit)
+        return self._one("sx", qubit)
 
     def sxdg(self, qubit: int) -> Circuit:
         """Inverse square root of X."""
-        return self._add("sxdg", (), qubit)
+        return self._one("sxdg", qubit)
 
     def p(self, angle: Angle, qubit: int) -> Circuit:
         """Phase: diag(1, exp(i angle))."""
-        return self._add("p", (angle,), qubit)
+        return self._turn("p", angle, qubit)
 
     def rx(self, angle: Angle, qubit: int) -> Circuit:
         """exp(-i angle/2 X)."""
-        return self._add("rx", (angle,), qubit)
+        return self._turn("rx", angle, qubit)
 
     def ry(self, angle: Angle, qubit: int) -> Circuit:
         """exp(-i angle/2 Y)."""
-        return self._add("ry", (angle,), qubit)
+        return self._turn("ry", angle, qubit)
 
     def rz(self, angle: Angle, qubit: int) -> Circuit:
         """exp(-i angle/2 Z)."""
-        return self._add("rz", (angle,), qubit)
+        return self._turn("rz", angle, qubit)
 
     def u(self, theta: Angle, phi: Angle, lam: Angle, qubit: int) -> Circuit:
         """P(phi) RY(theta) P(lam)."""
-        return self._add("u", (theta, phi, lam), qubit)
+        return self.append(gate("u", theta, phi, lam), (qubit,))
 
     def cx(self, control: int, target: int) -> Circuit:
         """Controlled X."""
-        return self._add("cx", (), control, target)
+        return self._two("cx", control, target)
 
     def cy(self, control: int, target: int) -> Circuit:
         """Controlled Y."""
-        return self._add("cy", (), control, target)
+        return self._two("cy", control, target)
 
     def cz(self, control: int, target: int) -> Circuit:
         """Controlled Z."""
-        return self._add("cz", (), control, target)
+        return self._two("cz", control, target)
 
     def ch(self, control: int, target: int) -> Circuit:
         """Controlled Hadamard."""
-        return self._add("ch", (), control, target)
+        return self._two("ch", control, target)
 
     def cp(self, angle: Angle, control: int, target: int) -> Circuit:
         """Controlled phase."""
-        return self._add("cp", (angle,), control, target)
+        return self._turn_two("cp", angle, control, target)
 
     def crx(self, angle: Angle, control: int, target: int) -> Circuit:
         """Controlled RX."""
-        return self._add("crx", (angle,), control, target)
+        return self._turn_two("crx", angle, control, target)
 
     def cry(self, angle: Angle, control: int, target: int) -> Circuit:
         """Controlled RY."""
-        return self._add("cry", (angle,), control, target)
+        return self._turn_two("cry", angle, control, target)
 
     def crz(self, angle: Angle, control: int, target: int) -> Circuit:
         """Controlled RZ."""
-        return self._add("crz", (angle,), control, target)
+        return self._turn_two("crz", angle, control, target)
 
     def swap(self, a: int, b: int) -> Circuit:
         """Swap."""
-        return self._add("swap", (), a, b)
+        return self._two("swap", a, b)
 
     def iswap(self, a: int, b: int) -> Circuit:
         """Swap with phase i on the swapped states."""
-        return self._add("iswap", (), a, b)
+        return self._two("iswap", a, b)
 
     def rxx(self, angle: Angle, a: int, b: int) -> Circuit:
         """exp(-i angle/2 XX)."""
-        return self._add("rxx", (angle,), a, b)
+        return self._turn_two("rxx", angle, a, b)
 
     def ryy(self, angle: Angle, a: int, b: int) -> Circuit:
         """exp(-i angle/2 YY)."""
-        return self._add("ryy", (angle,), a, b)
+        return self._turn_two("ryy", angle, a, b)
 
     def rzz(self, angle: Angle, a: int, b: int) -> Circuit:
         """exp(-i angle/2 ZZ)."""
-        return self._add("rzz", (angle,), a, b)
+        return self._turn_two("rzz", angle, a, b)
 
     def ccx(self, control0: int, control1: int, target: int) -> Circuit:
         """Toffoli."""
-        return self._add("ccx", (), control0, control1, target)
+        return self.append(gate("ccx"), (control0, control1, target))
 
     def ccz(self, a: int, b: int, c: int) -> Circuit:
         """Doubly controlled Z."""
-        return self._add("ccz", (), a, b, c)
+        return self.append(gate("ccz"), (a, b, c))
 
     def cswap(self, control: int, a: int, b: int) -> Circuit:
         """Fredkin."""
-        return self._add("cswap", (), control, a, b)
+        return self.append(gate("cswap"), (control, a, b))
 
     def mcx(self, controls: Sequence[int], target: int) -> Circuit:
         """X with any number of controls."""
@@ -397,7 +485,7 @@ class Circuit:
 
     def global_phase(self, angle: Angle) -> Circuit:
         """exp(i angle) on everything."""
-        return self._add("gphase", (angle,))
+        return self.append(gate("gphase", angle), ())
 
     def barrier(self, *qubits: int) -> Circuit:
         """A barrier on the given qubits, or on all: it orders drawings and depth, and simulators ignore it."""
@@ -421,19 +509,23 @@ class Circuit:
     # -- deriving ---------------------------------------------------------------------------------------------------
     def copy(self) -> Circuit:
         """An independent copy."""
-        return self._derive(self._instructions)
+        return self._derive(self._rows)
 
-    def _derive(self, instructions: Iterable[Instruction], num_qubits: int | None = None) -> Circuit:
-        """A circuit of instructions known to be right, with the parameters of this one in their order."""
+    def _derive(self, rows: Iterable[Row], num_qubits: int | None = None) -> Circuit:
+        """A circuit of rows known to be right, with the parameters of this one in their order."""
         out = Circuit(num_qubits or self.num_qubits, self.num_clbits, self.name)
-        out._instructions = list(instructions)
+        out._extend(rows)
         out._parameters, out._names = dict(self._parameters), dict(self._names)
         return out
 
-    def _extend(self, instructions: Iterable[Instruction]) -> None:
-        """Add instructions that are known to be right, whose parameters are declared."""
-        self._instructions.extend(instructions)
-        self._cache.clear()
+    def _extend(self, rows: Iterable[Row]) -> None:
+        start = len(self._rows)
+        self._rows.extend(rows)
+        self._others += sum(
+            i.condition is not None or (i.gate is None and i.name != "barrier")
+            for i in self._rows[start:]
+            if type(i) is Instruction
+        )
 
     def compose(
         self, other: Circuit, qubits: Sequence[int] | None = None, clbits: Sequence[int] | None = None
@@ -463,12 +555,9 @@ class Circuit:
         out = self.copy().declare(*other._parameters)
         out.num_clbits = max([out.num_clbits, *(c + 1 for c in clbits)])
         if qubits == tuple(range(len(qubits))) and clbits == tuple(range(len(clbits))):
-            out._instructions.extend(other._instructions)
+            out._extend(other._rows)
             return out
-        for i in other._instructions:
-            condition = i.condition and Condition(tuple(clbits[c] for c in i.condition.clbits), i.condition.value)
-            moved = tuple(qubits[q] for q in i.qubits)
-            out._instructions.append(Instruction(i.operation, moved, tuple(clbits[c] for c in i.clbits), condition))
+        out._extend(_moved(row, qubits, clbits) for row in other._rows)
         return out
 
     def remap(self, qubits: Sequence[int], num_qubits: int | None = None) -> Circuit:
@@ -511,7 +600,7 @@ class Circuit:
     def repeat(self, times: int) -> Circuit:
         """The circuit ``times`` times in a row; a negative number repeats the inverse."""
         source = self if times >= 0 else self.inverse()
-        return self._derive(source._instructions * abs(times))
+        return self._derive(source._rows * abs(times))
 
     def bind(self, values: Mapping[Parameter | str, Angle] | Sequence[float]) -> Circuit:
         """The circuit with parameters replaced.
@@ -544,10 +633,7 @@ class Circuit:
             value = resolved.get(p, p)
             if isinstance(value, Expression):
                 out.declare(*value.parameters)
-        for i in self._instructions:
-            if i.gate is not None and i.gate.params:
-                i = Instruction(i.gate.bind(resolved), i.qubits, i.clbits, i.condition)
-            out._instructions.append(i)
+        out._extend(_bound(row, resolved) for row in self._rows)
         return out
 
     # -- showing ----------------------------------------------------------------------------------------------------
@@ -588,6 +674,37 @@ class Circuit:
             f"<Circuit {self.name}: {self.num_qubits} qubits, {len(self)} instructions, "
             f"{len(self._parameters)} parameters>"
         )
+
+
+def _instruction(row: Row) -> Instruction:
+    if isinstance(row, Instruction):
+        return row
+    name = row[0]
+    if isinstance(name, Gate):
+        return Instruction(name, row[1:])
+    end = 1 + KINDS[name].num_qubits
+    return Instruction(gate_known(name, row[end:]), row[1:end])
+
+
+def _moved(row: Row, qubits: tuple[int, ...], clbits: tuple[int, ...]) -> Row:
+    """A row on other qubits and classical bits."""
+    if isinstance(row, Instruction):
+        condition = row.condition and Condition(tuple(clbits[c] for c in row.condition.clbits), row.condition.value)
+        return Instruction(
+            row.operation, tuple(qubits[q] for q in row.qubits), tuple(clbits[c] for c in row.clbits), condition
+        )
+    end = len(row) if isinstance(row[0], Gate) else 1 + KINDS[row[0]].num_qubits
+    return (row[0], *(qubits[q] for q in row[1:end]), *row[end:])
+
+
+def _bound(row: Row, values: Mapping[Parameter, Angle]) -> Row:
+    """A row with parameters replaced."""
+    if isinstance(row, Instruction):
+        gate = row.gate
+        return row if gate is None else Instruction(gate.bind(values), row.qubits, row.clbits, row.condition)
+    if isinstance(row[0], Gate):
+        return (row[0].bind(values), *row[1:])
+    return tuple([_angle(v.substitute(values)) if isinstance(v, Expression) else v for v in row])
 
 
 def _whole(label: str, kind: str, bits: Iterable[int]) -> tuple[int, ...]:

@@ -27,7 +27,8 @@ import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,10 +158,7 @@ def _phase_piece(angle: Angle, *controls: int) -> Rotation:
     return Rotation((), -2.0 * angle, tuple((q, 1) for q in controls))
 
 
-def _exp_pauli(theta: float, label: str) -> Matrix:
-    pauli = np.eye(1, dtype=complex)
-    for letter in label:  # leftmost letter: most significant qubit
-        pauli = np.kron(pauli, _PAULI[letter])
+def _exp_pauli(theta: float, pauli: Matrix) -> Matrix:
     return np.asarray(math.cos(theta / 2) * np.eye(len(pauli)) - 1j * math.sin(theta / 2) * pauli)
 
 
@@ -170,11 +168,14 @@ PAULI_ROTATIONS: dict[str, str] = {}  # exp(-i angle/2 P) by the label of P, who
 def _define_rotation(name: str, label: str) -> None:
     PAULI_ROTATIONS[label] = name
     pauli = tuple((q, letter) for q, letter in enumerate(reversed(label)))
+    product = np.eye(1, dtype=complex)
+    for letter in label:  # leftmost letter: most significant qubit
+        product = np.kron(product, _PAULI[letter])
     GATES[name] = GateDefinition(
         name,
         len(label),
         1,
-        lambda theta: _exp_pauli(theta, label),
+        lambda theta: _exp_pauli(theta, product),
         lambda theta: [Rotation(pauli, theta)],
         lambda theta: (name, (-theta,)),
         linear=True,
@@ -311,6 +312,21 @@ NAMES: dict[str, tuple[str, int]] = {name: (name, 0) for name in GATES} | {
 _LABELS = {target: name for name, target in NAMES.items() if name != "mcx"}
 
 
+class Kind(NamedTuple):
+    """What a standard name stands for."""
+
+    base: str
+    controls: int
+    num_qubits: int
+    num_params: int
+
+
+KINDS = {
+    name: Kind(base, controls, controls + GATES[base].num_qubits, GATES[base].num_params)
+    for name, (base, controls) in NAMES.items()
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Gate:
     """A gate with its parameters and controls; immutable.
@@ -362,12 +378,12 @@ class Gate:
             )
 
     # -- reading ----------------------------------------------------------------------------------------------------
-    @property
+    @cached_property
     def base_qubits(self) -> int:
         """Qubits without the controls."""
         return GATES[self.name].num_qubits if self.array is None else int(self.array.shape[0]).bit_length() - 1
 
-    @property
+    @cached_property
     def num_qubits(self) -> int:
         """Qubits with the controls."""
         return self.controls + self.base_qubits
@@ -526,8 +542,31 @@ def gate(name: str, *params: Angle) -> Gate:
     GateError
         The name is unknown, or the number of parameters is wrong.
     """
+    if not params and name in _CONSTANTS:
+        return _CONSTANTS[name]
     base, controls = _resolve(name)
     return Gate(base, params, controls)
+
+
+def gate_known(name: str, params: tuple[Angle, ...]) -> Gate:
+    """`gate` for a name and parameters that are known to be right."""
+    if not params:
+        return _CONSTANTS[name]
+    kind = KINDS[name]
+    out = object.__new__(Gate)
+    out.__dict__.update(
+        name=kind.base,
+        params=params,
+        controls=kind.controls,
+        control_state=(1 << kind.controls) - 1,
+        array=None,
+        tag="",
+    )
+    return out
+
+
+_CONSTANTS = {name: Gate(kind.base, (), kind.controls) for name, kind in KINDS.items() if not kind.num_params}
+"""Gates without parameters: one object each."""
 
 
 def gate_shape(name: str) -> tuple[int, int]:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitket.quantum.circuits.circuit import Circuit, Condition, Instruction
-from bitket.quantum.circuits.gates import GATES, Fixed
-from bitket.quantum.circuits.parameter import Expression, Parameter, ParameterError
+from bitket.quantum.circuits.gates import GATES, KINDS, Fixed
+from bitket.quantum.circuits.parameter import Expression, Parameter, ParameterError, parameters
+from bitket.quantum.simulation import native
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +93,10 @@ class Noise(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A lowered circuit. ``phase`` is the constant global phase; ``slots`` are the symbolic angles."""
+    """A lowered circuit. ``phase`` is the constant global phase; ``slots`` are the symbolic angles.
+
+    The operations of a circuit that the core has lowered are made where someone asks for them: the core needs them no more.
+    """
 
     num_qubits: int
     num_clbits: int
@@ -106,6 +110,16 @@ class Program:
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What simulators derive from the program once: plans, tensors."""
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "ops":
+            value: Any = tuple(_operation(*o) for o in self.derived["lowered"].operations)
+        elif name == "affine":
+            value = _affine(self.slots, self.weights + self.inputs)
+        else:
+            raise AttributeError(name)
+        self.__dict__[name] = value
+        return value
+
     def cache(self, key: Any, make: Callable[[], T]) -> T:
         """``make()``, called once for each key."""
         if key not in self.derived:
@@ -115,7 +129,9 @@ class Program:
     @property
     def is_unitary(self) -> bool:
         """Whether the program has no channel, measurement, reset or condition."""
-        return all(isinstance(op, Unitary | PauliRotation) and op.condition is None for op in self.ops)
+        return "lowered" in self.derived or all(
+            isinstance(op, Unitary | PauliRotation) and op.condition is None for op in self.ops
+        )
 
     def check(self, weights: torch.Tensor | None, inputs: torch.Tensor | None) -> None:
         """Raises `ParameterError` if the shape of weights or inputs does not fit."""
@@ -184,10 +200,60 @@ def lower(circuit: Circuit, noise: Noise | None = None) -> Program:
 
     Cached on the circuit until it changes.
     """
-    key = ("program", None if noise is None else id(noise))
-    cached = circuit._cache.get(key)
-    if cached is not None:
-        return cached[0]
+    kept = circuit._kept(_Programs)
+    if noise is None:
+        if kept.ideal is None:
+            native_program = _lower_native(circuit) if native.core is not None else None
+            kept.ideal = native_program or _lower(circuit, None)
+        return kept.ideal
+    if id(noise) not in kept.noisy:
+        kept.noisy[id(noise)] = (_lower(circuit, noise), noise)
+    return kept.noisy[id(noise)][0]
+
+
+@dataclass
+class _Programs:
+    """The programs of a circuit."""
+
+    ideal: Program | None = None
+    noisy: dict[int, tuple[Program, Noise]] = field(default_factory=dict)
+    """By the id of the noise model, which is kept so that its id is not given to another object."""
+
+
+def _lower_native(circuit: Circuit) -> Program | None:
+    """The program as the core reads it from a circuit's rows; None where these hold more than gates on few qubits."""
+    if circuit._others:
+        return None
+    slots: dict[Expression, int] = {}
+    lowered = native.core.lower_rows(circuit.num_qubits, circuit._rows, slots)
+    if lowered is None:
+        return None
+    program = object.__new__(Program)
+    program.__dict__.update(
+        num_qubits=circuit.num_qubits,
+        num_clbits=circuit.num_clbits,
+        slots=tuple(slots),
+        weights=circuit.weights,
+        inputs=circuit.inputs,
+        phase=lowered.phase,
+        derived={"lowered": lowered},
+    )
+    return program
+
+
+def _operation(*of: Any) -> Op:
+    """An operation as the core gives it."""
+    if len(of) == 4:
+        return Unitary(*of)
+    x, z, slot, mask, value = of
+    if isinstance(slot, int):
+        return PauliRotation(x, z, slot, mask, value)
+    qubits = tuple(q for q in range((x | z).bit_length()) if (x | z) >> q & 1)
+    pauli = tuple((k, "IXZY"[(x >> q & 1) + 2 * (z >> q & 1)]) for k, q in enumerate(qubits))
+    return _constant(pauli, slot, qubits, mask, value, None)
+
+
+def _lower(circuit: Circuit, noise: Noise | None) -> Program:
     ops: list[Op] = []
     slots: dict[Expression, int] = {}
     phase = 0.0
@@ -222,7 +288,7 @@ def lower(circuit: Circuit, noise: Noise | None = None) -> Program:
                 ops.append(PauliRotation(x, z, slot, mask, value, condition))
         if noise is not None:
             ops.extend(Channel(np.asarray(k, dtype=complex), q, condition) for k, q in noise.channels(instruction))
-    program = Program(
+    return Program(
         circuit.num_qubits,
         circuit.num_clbits,
         tuple(ops),
@@ -232,8 +298,6 @@ def lower(circuit: Circuit, noise: Noise | None = None) -> Program:
         phase,
         _affine(tuple(slots), circuit.weights + circuit.inputs),
     )
-    circuit._cache[key] = (program, noise)  # the noise model is kept so that its id is not given to another object
-    return program
 
 
 def _controls(controls: list[tuple[int, int]]) -> tuple[int, int]:
@@ -281,3 +345,29 @@ def _affine(
         for parameter, coefficient in form[1].items():
             matrix[index[parameter], column] = coefficient
     return constant, matrix
+
+
+def _define_gates() -> None:
+    """Tells the core what each gate is made of: a matrix, or Pauli rotations by multiples of its parameters."""
+    bases = []
+    for definition in GATES.values():
+        params = parameters("p", definition.num_params)
+        matrix: list[float] = []
+        pieces = []
+        for piece in definition.pieces(*params):
+            if isinstance(piece, Fixed):
+                matrix = piece.matrix.reshape(-1).view(float).tolist()
+                continue
+            assert isinstance(piece.angle, Expression)
+            form = piece.angle.affine()
+            assert form is not None
+            ((parameter, scale),) = form[1].items()
+            x = sum(1 << q for q, letter in piece.pauli if letter != "Z")
+            z = sum(1 << q for q, letter in piece.pauli if letter != "X")
+            pieces.append((x, z, *_controls(list(piece.controls)), params.index(parameter), scale))
+        bases.append((definition.name, definition.num_qubits, definition.num_params, definition.framed, matrix, pieces))
+    native.core.define_gates(bases, [(name, kind.base, kind.controls) for name, kind in KINDS.items()])
+
+
+if native.core is not None:
+    _define_gates()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -155,9 +156,11 @@ def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = T
     InvalidInput
         With ``unitary``, where a measurement, reset or condition stands before the last gate.
     """
-    key = "without final measurements"
-    if key not in circuit._cache:
-        kept: list[Instruction] = []
+    if not circuit._others:
+        return circuit
+    kept = circuit._kept(_Body)
+    if kept.circuit is None:
+        rest: list[Instruction] = []
         used: set[tuple[str, int]] = set()
         for i in reversed(list(circuit)):  # a measurement is final if nothing later touches its qubit or reads its bit
             bits = {("q", q) for q in i.qubits} | {
@@ -167,14 +170,19 @@ def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = T
                 continue
             if i.name != "barrier":
                 used |= bits
-            kept.append(i)
-        circuit._cache[key] = circuit._derive(reversed(kept)) if len(kept) < len(circuit) else circuit
-    body: Circuit = circuit._cache[key]
-    if unitary and "is unitary" not in body._cache:
-        body._cache["is unitary"] = body.is_unitary
-    if unitary and not body._cache["is unitary"]:
+            rest.append(i)
+        kept.circuit = circuit._derive(reversed(rest)) if len(rest) < len(circuit) else circuit
+    body = kept.circuit
+    if unitary and not body.is_unitary:
         i = next(i for i in body if i.condition is not None or (i.gate is None and i.name != "barrier"))
         raise InvalidInput(
             f"{what}: the circuit has a {'condition' if i.condition else i.name} before its last gate; use sample or density_matrix"
         )
     return body
+
+
+@dataclass
+class _Body:
+    """A circuit without its final measurements."""
+
+    circuit: Circuit | None = None

@@ -1,39 +1,20 @@
 // Python bindings of the batched kernels: plans arrive as arrays, data as addresses of contiguous tensors, which costs a call least.
-#include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
 #include <cmath>
 #include <stdexcept>
-#include <string>
 #include <vector>
 
 #include "batch.hpp"
+#include "lowering.hpp"
 
 namespace nb = nanobind;
 
 namespace bitket {
 
-const char* instruction_set();
-
-namespace kernels_generic { extern const BatchKernels batch_kernels; }
-#ifdef BITKET_X86
-namespace kernels_v3 { extern const BatchKernels batch_kernels; }
-namespace kernels_v4 { extern const BatchKernels batch_kernels; }
-#endif
+BITKET_PER_SET(BatchKernels, batch_kernels)
 
 namespace {
-
-const BatchKernels& kernels() {
-    static const BatchKernels* chosen = [] {
-        const std::string set = instruction_set();
-#ifdef BITKET_X86
-        if (set == "v4") return &kernels_v4::batch_kernels;
-        if (set == "v3") return &kernels_v3::batch_kernels;
-#endif
-        return &kernels_generic::batch_kernels;
-    }();
-    return *chosen;
-}
 
 using Integers = nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -121,8 +102,8 @@ bool forward(const BoundBatchPlan& p, int64_t count, bool weights_each, bool inp
     if (!finite(a.weights, p.plan.num_weights * (weights_each ? count : 1)) ||
         !finite(a.inputs, p.plan.num_inputs * (inputs_each ? count : 1)))
         return false;
-    if constexpr (sizeof(T) == 4) kernels().forward32(p.plan, a);
-    else kernels().forward64(p.plan, a);
+    if constexpr (sizeof(T) == 4) batch_kernels().forward32(p.plan, a);
+    else batch_kernels().forward64(p.plan, a);
     return true;
 }
 
@@ -133,8 +114,8 @@ void backward(const BoundBatchPlan& p, int64_t count, bool weights_each, bool in
                               reinterpret_cast<T*>(psi), nullptr, reinterpret_cast<const T*>(upstream),
                               reinterpret_cast<T*>(weight_gradient), reinterpret_cast<T*>(input_gradient)};
     nb::gil_scoped_release release;
-    if constexpr (sizeof(T) == 4) kernels().backward32(p.plan, a);
-    else kernels().backward64(p.plan, a);
+    if constexpr (sizeof(T) == 4) batch_kernels().backward32(p.plan, a);
+    else batch_kernels().backward64(p.plan, a);
 }
 
 }  // namespace

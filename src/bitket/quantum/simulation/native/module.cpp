@@ -10,6 +10,7 @@ namespace nb = nanobind;
 
 namespace bitket {
 
+void bind_lowered(nb::module_& m);   // lowering.cpp: circuits as the core reads them
 void bind_state(nb::module_& m);     // state_bindings.cpp: one large state
 void bind_batch(nb::module_& m);     // batch_bindings.cpp: batches of small circuits
 void bind_transfer(nb::module_& m);  // transfer_bindings.cpp: Pauli-transfer vectors
@@ -37,6 +38,7 @@ NB_MODULE(_core, m) {
     m.def("set_threads", [](int threads) { bitket::Pool::instance().resize(threads); });
     m.def("threads", [] { return bitket::Pool::instance().size(); });
     m.def("instruction_set", &bitket::instruction_set);
+    bitket::bind_lowered(m);
     bitket::bind_state(m);
     bitket::bind_batch(m);
     bitket::bind_transfer(m);

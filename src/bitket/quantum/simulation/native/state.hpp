@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "lowered.hpp"
+
 namespace bitket {
 
 // One factor of a fused dense gate, on its local qubits: a constant matrix, or exp(-i scale angle[slot] / 2 P), where local controls match.
@@ -31,7 +33,7 @@ struct StateGate {
     std::vector<StateFactor> factors;
     std::vector<StatePhase> phases;
     uint64_t x = 0, z = 0;  // pauli
-    int slot = -1;
+    int slot = -1;          // pauli: exp(-i c angle[slot] / 2 P), or exp(-i c / 2 P) without a slot
     int64_t at = 0;
     bool varies = false;  // whether it depends on angles
 };
@@ -57,6 +59,9 @@ struct StatePlan {
     std::vector<double> doubles;
 };
 
+// The gates of a lowered circuit, their numbers in the plan.
+std::vector<StateGate> gather(const Lowered& from, StatePlan& plan);
+
 // The stages and groups of a list of gates: tiles of at most `size` qubits, the lowest `close` among them; registers hold `lane_bits` qubits.
 std::vector<StateStage> cut(std::vector<StateGate> gates, int num_qubits, int size, int close, int lane_bits);
 
@@ -67,13 +72,6 @@ struct StateProgram {
     virtual void run(const double* angles, void* state, bool fresh) = 0;
     // From psi, which the plan made of |0...0>, and lambda = O psi: adds d<O>/d(angle) of each slot to the gradient. Both are used up.
     virtual void walk_back(const double* angles, void* psi, void* lambda, double* gradient) = 0;
-};
-
-// One term of an observable: coefficient i^imaginary (-1)^(z j) |j ^ x><j|.
-struct StateTerm {
-    uint64_t x, z;
-    double coefficient;
-    bool imaginary;
 };
 
 struct StateKernels {

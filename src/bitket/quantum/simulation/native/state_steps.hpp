@@ -86,19 +86,21 @@ inline I xor_lanes(int mask) {
     return out;
 }
 
-// A dense matrix on KR row qubits and KL lane qubits. Rows of a tile: t[2 r] real, t[2 r + 1] imaginary parts.
+// A dense matrix on KR row qubits and KL lane qubits, or on any number of them (KR < 0). Rows of a tile: t[2 r] real, t[2 r + 1]
+// imaginary parts.
 template <class T, int KR, int KL>
 void dense(const Step<T>& s, typename lanes<T>::type* __restrict t, uint64_t rows, uint64_t) {
     using V = typename lanes<T>::type;
     using I = typename indices<T>::type;
-    constexpr int R = 1 << KR, S = 1 << KL, M = R * S;
+    constexpr int most = KR < 0 ? 32 : 1 << (KR + KL);
+    const int R = KR < 0 ? static_cast<int>(s.offsets.size()) : 1 << KR, S = KR < 0 ? static_cast<int>(s.lane_xor.size()) : 1 << KL, M = R * S;
     const V* __restrict c = s.coefficients.data();
-    I index[S];
+    I index[most];
     for (int k = 0; k < S; ++k) index[k] = xor_lanes<I, T>(s.lane_xor[k]);
-    uint64_t offset[R];
+    uint64_t offset[most];
     for (int k = 0; k < R; ++k) offset[k] = 2 * s.offsets[k];
     each_base(rows, s.fixed, s.value, [&](uint64_t base) {
-        V re[M], im[M];
+        V re[most], im[most];
 #pragma GCC unroll 4
         for (int r = 0; r < R; ++r) {
             const V a = t[2 * base + offset[r]], b = t[2 * base + offset[r] + 1];
@@ -127,13 +129,17 @@ void dense_walk(const Step<T>& s, typename lanes<T>::type* __restrict psi, typen
                 uint64_t, double* sums) {
     using V = typename lanes<T>::type;
     using I = typename indices<T>::type;
-    constexpr int R = 1 << KR, S = 1 << KL, M = R * S, L = lanes<T>::count;
+    constexpr int most = KR < 0 ? 32 : 1 << (KR + KL), L = lanes<T>::count;
+    const int R = KR < 0 ? static_cast<int>(s.offsets.size()) : 1 << KR, S = KR < 0 ? static_cast<int>(s.lane_xor.size()) : 1 << KL, M = R * S;
     const V* __restrict c = s.coefficients.data();
-    V total[2 * R * M];
-    std::memset(total, 0, sizeof total);
-    I index[S];
+    static thread_local Registers<V> kept;
+    V own[KR < 0 ? 1 : 2 * most << (KR < 0 ? 0 : KR)];
+    if (KR < 0) kept.grow(static_cast<size_t>(2) * R * M);
+    V* __restrict total = KR < 0 ? kept.data() : own;
+    std::memset(total, 0, static_cast<size_t>(2) * R * M * sizeof(V));
+    I index[most];
     for (int k = 0; k < S; ++k) index[k] = xor_lanes<I, T>(s.lane_xor[k]);
-    uint64_t offset[R];
+    uint64_t offset[most];
     for (int k = 0; k < R; ++k) offset[k] = 2 * s.offsets[k];
     const auto load = [&](const V* t, uint64_t base, V* re, V* im) {
 #pragma GCC unroll 4
@@ -159,7 +165,7 @@ void dense_walk(const Step<T>& s, typename lanes<T>::type* __restrict psi, typen
         }
     };
     each_base(rows, s.fixed, s.value, [&](uint64_t base) {
-        V re[M], im[M], lre[M], lim[M];
+        V re[most], im[most], lre[most], lim[most];
         load(psi, base, re, im);
         multiply(psi, base, re, im);
         load(psi, base, re, im);
@@ -510,23 +516,22 @@ void fuse(const StateGate& g, const std::vector<double>& doubles, const double* 
     }
 }
 
-// The kernel of a dense gate on so many row and lane qubits, two or more together: `dense` or `dense_walk`.
-#define BITKET_DENSE(KERNEL)                                                                                                       \
-    {{nullptr, nullptr, KERNEL<T, 0, 2>, KERNEL<T, 0, 3>, KERNEL<T, 0, 4>},                                                                              \
-     {nullptr, KERNEL<T, 1, 1>, KERNEL<T, 1, 2>, KERNEL<T, 1, 3>, KERNEL<T, 1, 4>},                                                                  \
-     {KERNEL<T, 2, 0>, KERNEL<T, 2, 1>, KERNEL<T, 2, 2>, KERNEL<T, 2, 3>},                                                         \
-     {KERNEL<T, 3, 0>, KERNEL<T, 3, 1>, KERNEL<T, 3, 2>},                                                                          \
-     {KERNEL<T, 4, 0>, KERNEL<T, 4, 1>},                                                                                           \
-     {KERNEL<T, 5, 0>}}
+// The kernel of a dense gate on so many row and lane qubits, two or more together: `dense` or `dense_walk`. Those on two and three qubits
+// are unrolled.
+#define BITKET_DENSE(KERNEL)                                                                       \
+    {{nullptr, nullptr, KERNEL<T, 0, 2>, KERNEL<T, 0, 3>},                                         \
+     {nullptr, KERNEL<T, 1, 1>, KERNEL<T, 1, 2>},                                                  \
+     {KERNEL<T, 2, 0>, KERNEL<T, 2, 1>},                                                           \
+     {KERNEL<T, 3, 0>}}
 template <class T>
 auto dense_kernel(size_t row_qubits, size_t lane_qubits) {
-    static const decltype(Step<T>::apply) all[6][5] = BITKET_DENSE(dense);
-    return all[row_qubits][lane_qubits];
+    static const decltype(Step<T>::apply) all[4][4] = BITKET_DENSE(dense);
+    return row_qubits + lane_qubits > 3 ? dense<T, -1, 0> : all[row_qubits][lane_qubits];
 }
 template <class T>
 auto dense_walk_kernel(size_t row_qubits, size_t lane_qubits) {
-    static const decltype(Step<T>::walk) all[6][5] = BITKET_DENSE(dense_walk);
-    return all[row_qubits][lane_qubits];
+    static const decltype(Step<T>::walk) all[4][4] = BITKET_DENSE(dense_walk);
+    return row_qubits + lane_qubits > 3 ? dense_walk<T, -1, 0> : all[row_qubits][lane_qubits];
 }
 #undef BITKET_DENSE
 
@@ -800,7 +805,7 @@ struct Maker {
 
     void make_pauli(const StateGate& g, const double* angles, Step<T>& s, uint64_t lane_mask, uint64_t lane_value) {
         s.apply = pauli<T>;
-        if (inverse) { s.walk = pauli_walk<T>; s.sums = 2 * L; }
+        if (inverse && g.varies) { s.walk = pauli_walk<T>; s.sums = 2 * L; }
         const Split x = tile.split(g.x), z = tile.split(g.z);
         s.x = x.row;
         s.z = z.row;
@@ -810,7 +815,7 @@ struct Maker {
         s.moves_lanes = x.lane != 0;
         const int ys = __builtin_popcountll(g.x & g.z) % 4;
         s.imaginary = ys % 2 == 0;
-        const double half = plan.doubles[g.at] * angles[g.slot] / 2 * (inverse ? -1 : 1);
+        const double half = plan.doubles[g.at] * (g.slot < 0 ? 1 : angles[g.slot]) / 2 * (inverse ? -1 : 1);
         const double sine = (ys == 0 || ys == 3 ? -1 : 1) * std::sin(half);
         s.coefficients.grow(2);
         for (int l = 0; l < L; ++l) {

@@ -1,39 +1,20 @@
 // Python bindings of the Pauli-transfer kernels: a plan arrives as one array of integers and one of numbers, data as addresses.
-#include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
 #include <algorithm>
 #include <stdexcept>
-#include <string>
 #include <vector>
 
 #include "transfer.hpp"
+#include "lowering.hpp"
 
 namespace nb = nanobind;
 
 namespace bitket {
 
-const char* instruction_set();
-
-namespace kernels_generic { extern const TransferKernels transfer_kernels; }
-#ifdef BITKET_X86
-namespace kernels_v3 { extern const TransferKernels transfer_kernels; }
-namespace kernels_v4 { extern const TransferKernels transfer_kernels; }
-#endif
+BITKET_PER_SET(TransferKernels, transfer_kernels)
 
 namespace {
-
-const TransferKernels& kernels() {
-    static const TransferKernels* chosen = [] {
-        const std::string set = instruction_set();
-#ifdef BITKET_X86
-        if (set == "v4") return &kernels_v4::transfer_kernels;
-        if (set == "v3") return &kernels_v3::transfer_kernels;
-#endif
-        return &kernels_generic::transfer_kernels;
-    }();
-    return *chosen;
-}
 
 using Integers = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -115,8 +96,8 @@ void run(const BoundTransferPlan& p, int64_t count, uintptr_t angles, uintptr_t 
     const TransferArrays<T> a = {count, reinterpret_cast<const T*>(angles), reinterpret_cast<T*>(values),
                                  reinterpret_cast<const T*>(upstream), reinterpret_cast<T*>(gradient)};
     nb::gil_scoped_release release;
-    if constexpr (sizeof(T) == 4) kernels().run32(p.plan, a);
-    else kernels().run64(p.plan, a);
+    if constexpr (sizeof(T) == 4) transfer_kernels().run32(p.plan, a);
+    else transfer_kernels().run64(p.plan, a);
 }
 
 }  // namespace
