@@ -5,13 +5,14 @@ Wrong input ends with one line on standard error and status 2, an interrupt with
 
 from __future__ import annotations
 
-import os
 import sys
 
 import typer
 
 from bitket import __version__
 from bitket.cli import catalogue, codes, generate, groundstate, network, reproduce, run, sentence, sign, simulate
+from bitket.cli.console import complain, mend_streams, settle_streams
+from bitket.cli.folders import remove_empty
 from bitket.errors import BitketError
 
 __all__ = ["app", "main"]
@@ -50,37 +51,47 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
-    sys.exit(_status(sys.argv[1:] or ["--help"]))
+    mend_streams()
+    status = _status(sys.argv[1:] or ["--help"])
+    if status:
+        remove_empty()
+    settle_streams()
+    sys.exit(status)
 
 
 def _status(arguments: list[str]) -> int:
     try:
-        # Not app(): it would turn interrupts and broken pipes into statuses of its own.
-        command = typer.main.get_command(app)
-        with command.make_context("bitket", arguments) as context:
-            command.invoke(context)
+        status = _invoked(arguments)
         sys.stdout.flush()
-        return 0
-    except typer.Exit as end:
-        return end.exit_code
+        return status
     except BitketError as error:
         return _refuse(str(error))
     except MemoryError as error:
         return _refuse(f"not enough memory ({error})")
     except typer.TyperException as error:  # wrong options and arguments
         return _refuse(_usage(error))
-    except (KeyboardInterrupt, typer.Abort):
-        print("bitket: stopped; the same command with --resume goes on where it was", file=sys.stderr)
+    except (KeyboardInterrupt, typer.Abort) as end:
+        complain(f"stopped; {end}" if str(end) else "stopped")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet, too
-        return 1
+        return 141  # as a process that the signal ends; 1 is what 'verify' answers
     except OSError as error:
         return _refuse(f"{error.filename or 'input and output'}: {error.strerror or error}")
 
 
+def _invoked(arguments: list[str]) -> int:
+    # Not app(): it would turn interrupts and broken pipes into statuses of its own.
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("bitket", arguments) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    return 0
+
+
 def _refuse(sentence: str) -> int:
-    print(f"bitket: {' '.join(sentence.split())}", file=sys.stderr)
+    complain(sentence)
     return 2
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +18,8 @@ from typing import Annotated, Any
 import typer
 
 from bitket.cli.catalogue import Json
-from bitket.cli.console import STYLES, console
-from bitket.cli.run import Out, Seed, new_id, newest
+from bitket.cli.console import STYLES, console, tell
+from bitket.cli.run import GO_ON, Out, Seed, new_id, newest
 
 __all__ = ["Job", "failure_of", "register"]
 
@@ -72,6 +74,7 @@ def reproduce(
     """Rerun many papers and print a scoreboard. Example: bitket reproduce --jobs 2"""
     from bitket import studies
     from bitket.report import write_index
+    from bitket.runs.execution import has_checkpoint
 
     name = new_id()
     todo = []
@@ -90,10 +93,13 @@ def reproduce(
         outcomes: Iterable[dict[str, Any]] = on_cluster(ray, todo)
     else:
         outcomes = _on_this_machine(todo, jobs)
-    for row in _shown(outcomes, len(todo), quiet=as_json):
-        rows.append(row)
-        rows.sort(key=lambda row: row["study"])
-        write_index(page, rows)
+    try:
+        for row in _shown(outcomes, len(todo), quiet=as_json):
+            rows.append(row)
+            rows.sort(key=lambda row: row["study"])
+            write_index(page, rows)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(GO_ON if any(has_checkpoint(job.folder) for job in todo) else "") from None
     if as_json:
         print(json.dumps(rows))
     else:
@@ -134,10 +140,27 @@ def _on_this_machine(todo: list[Job], jobs: int) -> Iterator[dict[str, Any]]:
                         yield job.outcome(failure_of(process.returncode, (job.folder / "output.txt").read_bytes()))
                 time.sleep(0.05)
         finally:
-            for process in running.values():
-                process.terminate()
-            for process in running.values():
-                process.wait()
+            _stop(running)
+
+
+def _stop(running: Mapping[Job, subprocess.Popen[bytes]]) -> None:
+    """End the processes as an interrupt does, and leave no folder in which only their silence is recorded."""
+    # Ctrl-C on a terminal has reached them already: a second one at once would break into what they put in order.
+    for patience, signal_ in ((1.0, signal.SIGINT), (10.0, signal.SIGKILL)):
+        deadline = time.monotonic() + patience
+        while any(p.poll() is None for p in running.values()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for process in running.values():
+            if process.poll() is None:
+                process.send_signal(signal_)
+    for process in running.values():
+        process.wait()
+    for job in running:
+        with contextlib.suppress(OSError):
+            if not (job.folder / "config.json").exists():
+                (job.folder / "output.txt").unlink()
+                job.folder.rmdir()
+                job.folder.parent.rmdir()
 
 
 def failure_of(status: int, output: bytes) -> str:
@@ -166,7 +189,7 @@ def _shown(outcomes: Iterable[dict[str, Any]], total: int, *, quiet: bool) -> It
                 display.remove_task(tasks.pop(row["study"]))
             display.advance(overall)
             if not quiet:
-                print(_line(row), flush=True, file=sys.stderr)
+                tell(_line(row))
             yield row
 
 

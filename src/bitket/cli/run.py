@@ -15,7 +15,9 @@ from bitket.cli.catalogue import Json, Study
 from bitket.cli.console import STYLES, console
 from bitket.errors import InvalidInput
 
-__all__ = ["Out", "Seed", "new_id", "newest", "register"]
+__all__ = ["GO_ON", "Out", "Seed", "new_id", "newest", "register"]
+
+GO_ON = "the same command with --resume goes on where it was"
 
 Out = Annotated[Path, typer.Option(help="Folder of run folders.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")]
@@ -57,8 +59,8 @@ def run(
     """Rerun a paper and judge its claims. Example: bitket run zne-nn --seed 1 --set shots=1024"""
     from bitket import studies
     from bitket.report import write_report
-    from bitket.runs import execute
     from bitket.runs.config import from_json, with_settings
+    from bitket.runs.execution import execute, has_checkpoint
     from bitket.runs.files import read_json
 
     s = studies.load(study)
@@ -79,7 +81,10 @@ def run(
             raise InvalidInput(f"{folder}: this run is there already; add --resume to go on with it, or name another")
         scale, seed = scale or "quick", seed or 0
         config = s.config(scale, changed)
-    result = execute(s, folder, scale=scale, seed=seed, config=config, quiet=as_json)
+    try:
+        result = execute(s, folder, scale=scale, seed=seed, config=config, quiet=as_json)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(GO_ON if has_checkpoint(folder) else "") from None
     page = write_report(folder)
     if as_json:
         print(json.dumps(result))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitket.cli.catalogue import Json
-from bitket.cli.console import console
+from bitket.cli.console import complain, console
 from bitket.errors import BitketError, InvalidInput
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def _circuit(file: Path) -> Circuit:
         warnings.simplefilter("always")
         circuit = load_qasm(file)
     for note in notes:
-        print(f"bitket: note: {note.message}", file=sys.stderr)
+        complain(f"note: {note.message}")
     return circuit
 
 
