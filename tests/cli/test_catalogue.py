@@ -60,8 +60,8 @@ def test_the_version_and_help(bitket):
         (("show", "zne-n"), "study 'zne-n' is unknown; did you mean 'zne-nn'?"),
         (("list", "--jsn"), "option --jsn is unknown; did you mean --json?"),
         (("cite", "zne-nn", "--xyz"), "option --xyz is unknown; there are"),
-        (("run", STUDY, "--seed", "x"), "invalid value for '--seed': input should be a valid integer"),
-        (("run", STUDY, "--seed", "-1"), "invalid value for '--seed': input should be greater than or equal to 0"),
+        (("run", STUDY, "--seed", "x"), "invalid value for '--seed': 'x' is not a whole number from 0 to"),
+        (("run", STUDY, "--seed", "-1"), "invalid value for '--seed': '-1' is not a whole number from 0 to"),
         (("run", STUDY, "--scal", "quick"), "option --scal is unknown; did you mean --scale?"),
         (("run", STUDY, "--scale", "huge"), "scale 'huge' is unknown; study estimating-pi has quick, full"),
         (("run", STUDY, "--set", "rounds"), "--set rounds: NAME=VALUE is needed"),
@@ -75,7 +75,7 @@ def test_the_version_and_help(bitket):
         (("report", "nowhere"), "nowhere: no result.json here; the folder of a finished run is needed"),
         (("reproduce", "zne"), "study 'zne' is unknown; did you mean 'zne-nn'?"),
         (("reproduce", "--out", "/proc/nowhere"), "cannot write /proc/nowhere/index.html"),
-        (("reproduce", "--jobs", "0"), "invalid value for '--jobs': input should be greater than or equal to 1"),
+        (("reproduce", "--jobs", "0"), "invalid value for '--jobs': '0' is not a whole number from 1 to"),
     ],
 )
 def test_wrong_input_ends_with_one_line_and_status_2(bitket, tmp_path, monkeypatch, arguments, message):

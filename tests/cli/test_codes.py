@@ -80,7 +80,7 @@ def test_reduce(bitket, folder, method):
         (("reduce", "none.npz"), "k = 0"),
         (("reduce", "heavy.npz", "--weight", 2), "at least 4"),
         (("reduce", "heavy.npz", "--weight", 4, "--evaluations", 300), "no code of weight 4"),
-        (("reduce", "heavy.npz", "--method", "luck"), "there are"),
+        (("reduce", "heavy.npz", "--method", "luck"), "is not one of 'ppo', 'annealing'"),
         (("reduce", "heavy.npz", "-o", "light.txt"), "ends in"),
         (("reduce", "steane.npz", "--method", "ppo"), "classical factor"),
         (("reduce", "five.npz"), "a classical or a CSS code is needed"),

@@ -59,7 +59,7 @@ def test_the_receiver_says_how_short_a_hash_may_be(bitket, tmp_path, monkeypatch
         (["sign", "nothing", "--keys", "k/signer.keys"], "nothing: the file cannot be read"),
         (["sign", "f", "--keys", "nothing"], "nothing: the key file cannot be opened"),
         (["sign", "f", "--keys", "f"], "f: not a key file"),
-        (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "from 8 to 65536"),
+        (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "a whole number from 8 to 65536"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "no/where.qds"], "no key was used"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "k"], "cannot write k: it is a folder"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "f"], "f: it is there already and is no signature"),

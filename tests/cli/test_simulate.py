@@ -150,7 +150,7 @@ def test_what_a_circuit_leaves_out_is_noted(bitket, tmp_path):
         ("OPENQASM 3; qubit[2] q;", ["--observable", "ZZZ"], "--observable ZZZ: it is on 3 qubits, the circuit has 2"),
         ("OPENQASM 3; qubit[2] q;", ["--observable", "ZA"], "--observable ZA: operator, position 1"),
         ("OPENQASM 3; qubit[2] q;", ["--param", "a=1"], "--param a=1: the circuit has no parameters"),
-        ("OPENQASM 3; qubit[2] q;", ["--shots", "0"], "'--shots': Input should be greater than or equal to 1"),
+        ("OPENQASM 3; qubit[2] q;", ["--shots", "0"], "'--shots': '0' is not a whole number from 1 to"),
         ("OPENQASM 3; qubit[2] q;", ["--gradient"], "--gradient: an --observable"),
         ("OPENQASM 3; qubit[2] q;", ["--figure", "x.txt"], "--figure x.txt: a name that ends in .svg"),
         ("OPENQASM 3; qubit[2] q;", ["--figure", "/proc/x.svg"], "cannot write /proc/x.svg"),

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.walk import verbs
 
 from bitket.cli import main
-from tests.cli.walk import verbs
 
 
 def stream(encoding):
@@ -81,7 +81,7 @@ def test_a_real_process(calls, before, after):
     assert done.stderr == b""
     assert (done.returncode, len(done.stdout.splitlines())) == (
         0,
-        0 if ">&-" in after and "2>&-" != after else 1 if "head" in after else 2,
+        0 if ">&-" in after and after != "2>&-" else 1 if "head" in after else 2,
     )
     if after == "| cat":
         assert b"########" in done.stdout

@@ -5,7 +5,9 @@ Wrong input ends with one line on standard error and status 2, an interrupt with
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Any
 
 import typer
 
@@ -20,7 +22,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="bitket",
     help="Computing with few qubits and few bits: published methods on your own input, and the papers rerun.",
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -52,6 +54,8 @@ def _options(
 def main() -> None:
     """Run the command line."""
     mend_streams()
+    if "_BITKET_COMPLETE" in os.environ:  # the shell asks what could follow
+        app(prog_name="bitket")
     status = _status(sys.argv[1:] or ["--help"])
     if status:
         remove_empty()
@@ -82,12 +86,25 @@ def _status(arguments: list[str]) -> int:
 def _invoked(arguments: list[str]) -> int:
     # Not app(): it would turn interrupts and broken pipes into statuses of its own.
     command = typer.main.get_command(app)
+    _word(command)
     try:
         with command.make_context("bitket", arguments) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
     return 0
+
+
+def _word(command: Any) -> None:
+    """Let the help name what an option takes by words, and a flag by nothing."""
+    for inner in getattr(command, "commands", {}).values():
+        _word(inner)
+    for parameter in (*command.params, command.get_help_option(typer.Context(command))):
+        kind = {"<bool>": "", "<path>": "PATH", "<str>": "TEXT"}.get(parameter.display_type(typer.Context(command)))
+        if parameter.param_type_name == "argument":
+            parameter.display_type = lambda _: ""
+        elif parameter.metavar is None and kind is not None:
+            parameter.metavar = kind
 
 
 def _refuse(sentence: str) -> int:
@@ -104,5 +121,6 @@ def _usage(error: typer.TyperException) -> str:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(options)}"
         return f"option {unknown} is unknown; {hint}"
     message = (error.format_message() if hasattr(error, "format_message") else str(error)) or "a command is needed"
+    message = message.replace(": Value error, ", ": ")
     message = message[:1].lower() + message[1:].rstrip(".")
     return message if context is None else f"{message} (see '{context.command_path} --help')"

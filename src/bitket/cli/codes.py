@@ -9,16 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
 from bitket.cli.console import console
 from bitket.cli.folders import require_writable
+from bitket.cli.options import Json, Search, choice, number
 from bitket.errors import InvalidInput
 
 __all__ = ["register"]
 
-Budget = Annotated[
-    int, typer.Option(min=1, metavar="WORDS", help="Words to look at before a distance is only bounded.")
-]
+Budget = Annotated[int, number("words", help="Words to look at before a distance is only bounded.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -67,13 +65,13 @@ def reduce(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Classical check matrix, or a CSS code for generators and hastings.")
     ],
-    weight: Annotated[int, typer.Option(help="Greatest weight of a check of the quantum code.")] = 6,
-    method: Annotated[str, typer.Option(help="ppo, annealing, classical, generators or hastings.")] = "annealing",
-    distance: Annotated[
-        int | None, typer.Option(min=1, help="Distance to reach; without it that of the input.")
+    weight: Annotated[int, number("weight", help="Greatest weight of a check of the quantum code.")] = 6,
+    method: Annotated[Search, choice(Search, "METHOD", help="How lighter checks are found")] = "annealing",
+    distance: Annotated[int | None, number("distance", help="Distance to reach; without it that of the input.")] = None,
+    evaluations: Annotated[
+        int | None, number("evaluations", help="Distances that a search measures at most. [default: 1000000]")
     ] = None,
-    evaluations: Annotated[int, typer.Option(min=1, help="Distances that a search measures at most.")] = 1_000_000,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the search.")] = 0,
+    seed: Annotated[int, number("seed", help="Seed of the search.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write the quantum code: .npz, .alist, .mtx or .stim."),
@@ -90,6 +88,9 @@ def reduce(
     code = read_code(file)
     if seed_out is not None and method in ("generators", "hastings"):
         raise InvalidInput(f"--seed-out: the method {method} finds no classical factor")
+    if evaluations is not None and method not in ("ppo", "annealing"):
+        raise InvalidInput(f"--evaluations: the method {method} searches nothing; ppo and annealing do")
+    evaluations = evaluations or 1_000_000
     _require_writable((out, seed_out), (file,))
     if seed_out is not None and seed_out.suffix == ".stim":
         raise InvalidInput(f"{seed_out}: memory circuits are made for CSS codes; --seed-out takes .npz, .alist or .mtx")
@@ -105,7 +106,7 @@ def reduce(
     found = reduce_weight(
         code,  # type: ignore[arg-type]
         weight,
-        method,  # type: ignore[arg-type]
+        method,
         distance=distance,
         budget=evaluations,
         seed=seed,

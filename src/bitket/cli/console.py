@@ -74,7 +74,7 @@ def _nowhere(number: int) -> Any:
     descriptor = os.open(
         os.devnull, os.O_RDWR
     )  # the lowest free number: that of the closed stream, unless it was taken since
-    return open(descriptor, "r" if number == 0 else "w", encoding="utf-8", closefd=descriptor > 2)  # noqa: SIM115
+    return open(descriptor, "r" if number == 0 else "w", encoding="utf-8", closefd=descriptor > 2)
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
 from bitket.cli.console import console
+from bitket.cli.options import Constraint, Json, Seed, Tokens, choice, number
 from bitket.errors import BitketError, InvalidInput
 
 if TYPE_CHECKING:
     from bitket.data.circuits import QasmCorpus
 
 __all__ = ["register"]
-
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,19 +34,17 @@ def train(
     folder: Annotated[Path, typer.Argument(help="Folder of .qasm files in OpenQASM 2.")],
     out: Annotated[Path, typer.Option(metavar="MODEL", help="File to write the generator to.")],
     tokens: Annotated[
-        str, typer.Option(help="line: one token a line; gate: gates, angles and operands apart.")
+        Tokens, choice(Tokens, "KIND", help="A token a line, or for each gate, angle and operand")
     ] = "line",
-    width: Annotated[int, typer.Option(min=8, help="Width of the network.")] = 128,
-    layers: Annotated[int, typer.Option(min=1, help="Its layers.")] = 2,
-    context: Annotated[int, typer.Option(min=8, help="Longest file, in tokens; longer ones are left out.")] = 512,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the files.")] = 20,
-    learning_rate: Annotated[float, typer.Option(help="Of AdamW, decaying by a cosine.")] = 2e-3,
+    width: Annotated[int, number("width", help="Width of the network.")] = 128,
+    layers: Annotated[int, number("network layers", help="Its layers.")] = 2,
+    context: Annotated[int, number("context", help="Longest file, in tokens; longer ones are left out.")] = 512,
+    epochs: Annotated[int, number("epochs", help="Passes over the files.")] = 20,
+    learning_rate: Annotated[float, number("learning rate", help="Of AdamW, decaying by a cosine.")] = 2e-3,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Train a generator on a folder. Example: bitket generate train circuits --out circuits.safetensors"""
-    if tokens not in ("line", "gate"):
-        raise InvalidInput(f"--tokens {tokens}: line and gate are known")
     import torch
 
     from bitket.learning import Training
@@ -64,8 +60,7 @@ def train(
         corpus = corpus.take(fitting)
     else:
         corpus = corpus.shorter_than(context)
-    kind: Any = tokens
-    model = CircuitGPT(GeneratorConfig(width, layers, 4 if width % 4 == 0 else 1, context, 0.1, kind))
+    model = CircuitGPT(GeneratorConfig(width, layers, 4 if width % 4 == 0 else 1, context, 0.1, tokens))
     training = Training(
         epochs, batch_size=8, optimiser="adamw", learning_rate=learning_rate, decay="cosine", largest_gradient=1.0
     )
@@ -93,13 +88,19 @@ def sample(
     model: Annotated[Path, typer.Argument(help="A generator, as 'train' wrote it.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write the files to.")],
     qubits: Annotated[
-        int | None, typer.Option(min=1, help="Of each circuit. [default: as the training files have them]")
+        int | None, number("qubits", help="Of each circuit. [default: as the training files have them]")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many files.")] = 10,
-    lines: Annotated[int | None, typer.Option(help="Most lines of each file. [default: until the end token]")] = None,
-    constraint: Annotated[str, typer.Option(help="grammar (valid files), paper or none.")] = "grammar",
-    top_k: Annotated[int, typer.Option(min=1, help="How many of the likeliest tokens can follow.")] = 5,
-    temperature: Annotated[float, typer.Option(help="Above 1 bolder, below 1 closer to the training files.")] = 1.0,
+    count: Annotated[int, number("files", help="How many files.")] = 10,
+    lines: Annotated[
+        int | None, number("lines", help="Most lines of each file. [default: until the end token]")
+    ] = None,
+    constraint: Annotated[
+        Constraint, choice(Constraint, "RULES", help="What can follow, by the grammar only valid files")
+    ] = "grammar",
+    top_k: Annotated[int, number("tokens", help="How many of the likeliest tokens can follow.")] = 5,
+    temperature: Annotated[
+        float, number("temperature", help="Above 1 bolder, below 1 closer to the training files.")
+    ] = 1.0,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -109,7 +110,6 @@ def sample(
     from bitket.quantum.generation import CircuitGPT
     from bitket.runs.files import write_text
 
-    mode: Any = constraint
     texts = CircuitGPT.load(model).sample(
         count,
         generator=torch.Generator().manual_seed(seed),
@@ -117,7 +117,7 @@ def sample(
         max_lines=lines,
         top_k=top_k,
         temperature=temperature,
-        constraint=mode,
+        constraint=constraint,
     )
     names = [out / f"generated_{k + 1:0{max(4, len(str(count)))}}.qasm" for k in range(count)]
     for name, text in zip(names, texts, strict=True):

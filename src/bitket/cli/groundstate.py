@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
 from bitket.cli.console import console
 from bitket.cli.folders import new_folder
+from bitket.cli.options import Ansatz, Json, Mapping, Measurement, Mitigation, Out, choice, number
 from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -42,37 +42,29 @@ def groundstate(
         ),
     ],
     basis: Annotated[str, typer.Option(help="Basis set of a molecule.")] = "sto-3g",
-    bond_length: Annotated[float | None, typer.Option(help="Of a molecule by name, in ångström.")] = None,
-    charge: Annotated[int, typer.Option(help="Charge of a molecule from a file.")] = 0,
-    spin: Annotated[int, typer.Option(help="Unpaired electrons of a molecule from a file.")] = 0,
-    mapping: Annotated[str, typer.Option(help="jordan_wigner, parity (two qubits less) or bravyi_kitaev.")] = "parity",
+    bond_length: Annotated[float | None, number("bond length", help="Of a molecule by name, in ångström.")] = None,
+    charge: Annotated[int, number("charge", help="Charge of a molecule from a file.")] = 0,
+    spin: Annotated[int, number("unpaired electrons", help="Unpaired electrons of a molecule from a file.")] = 0,
+    mapping: Annotated[Mapping, choice(Mapping, "MAPPING", help="To qubits (parity has two less)")] = "parity",
     taper: Annotated[
         bool, typer.Option("--taper", help="One qubit less for each symmetry that is a parity of occupations.")
     ] = False,
     frozen_core: Annotated[bool, typer.Option("--frozen-core", help="Keep inner shells doubly occupied.")] = False,
     active: Annotated[str, typer.Option(metavar="E,O", help="Active space: electrons, orbitals.")] = "",
     ansatz: Annotated[
-        str, typer.Option(help="adapt (grown), search (built by a learning agent), efficient-su2 or real-amplitudes.")
+        Ansatz, choice(Ansatz, "ANSATZ", help="Grown, built by a learning agent, or of layers")
     ] = "adapt",
-    layers: Annotated[int, typer.Option(min=1, help="Layers of an ansatz that is not grown.")] = 2,
+    layers: Annotated[int, number("ansatz layers", help="Layers of an ansatz that is not grown.")] = 2,
     largest: Annotated[
-        int, typer.Option(min=1, help="Most rotations of a grown ansatz, most gates of a search.")
+        int, number("rotations", help="Most rotations of a grown ansatz, most gates of a search.")
     ] = 100,
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes of a search.")] = 300,
+    episodes: Annotated[int, number("episodes", help="Episodes of a search.")] = 300,
     device: Annotated[str, typer.Option(metavar="NAME|FILE", help="Also run on this device's calibration.")] = "",
-    mitigate: Annotated[
-        str, typer.Option(help="Extrapolation to zero noise: linear, polynomial, richardson or exponential.")
-    ] = "exponential",
-    measure: Annotated[
-        str,
-        typer.Option(
-            metavar="METHOD",
-            help="Measurement plan: shadows, biased, diagram, adaptive, derandomised, derandomised-biased, derandomised-diagram, groups.",
-        ),
-    ] = "diagram",
-    shots: Annotated[int, typer.Option(min=1, help="Shots of the measurement plan.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of starts and shots.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
+    mitigate: Annotated[Mitigation, choice(Mitigation, "METHOD", help="Extrapolation to zero noise")] = "exponential",
+    measure: Annotated[Measurement, choice(Measurement, "METHOD", help="Measurement plan")] = "diagram",
+    shots: Annotated[int, number("shots", help="Shots of the measurement plan.")] = 10_000,
+    seed: Annotated[int, number("seed", help="Seed of starts and shots.")] = 0,
+    out: Out = Path("runs"),
     as_json: Json = False,
 ) -> None:
     """Ground state of a molecule or operator. Example: bitket groundstate LiH --frozen-core --device jakarta --measure derandomised"""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
 from bitket.cli.console import console
 from bitket.cli.folders import new_folder
+from bitket.cli.options import Formalism, Json, Out, Scheduling, Seed, Simulation, choice, number
 from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -49,8 +48,11 @@ def network(
             help="Requests to serve, .csv or .json with initiator, responder, start_s, end_s, memories, fidelity; random ones if left out.",
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0, help="Seconds to simulate.")] = 30.0,
-    memories: Annotated[int | None, typer.Option(min=1, help="Memories of each router.")] = None,
+    seconds: Annotated[
+        float | None,
+        number("simulated seconds", help="Seconds to simulate. [default: until the last request ends, or 30]"),
+    ] = None,
+    memories: Annotated[int | None, number("memories", help="Memories of each router.")] = None,
     hardware: Annotated[
         Path | None,
         typer.Option(
@@ -58,24 +60,25 @@ def network(
             help='Hardware: {"memory": {"raw_fidelity": 0.9}, "detector": {...}, "swap_success": 0.6}.',
         ),
     ] = None,
-    formalism: Annotated[str, typer.Option(help="How states are kept: fidelity, bell, density or ket.")] = "",
+    formalism: Annotated[
+        Formalism | None, choice(Formalism, "FORMALISM", help="How states are kept, by fidelity if left out")
+    ] = None,
     mode: Annotated[
-        str, typer.Option(help="batched: failed attempts from their law; event: every message and photon.")
-    ] = "batched",
+        Simulation | None,
+        choice(Simulation, "MODE", help="Failed attempts from their law if left out, or every message and photon"),
+    ] = None,
     method: Annotated[
-        str,
-        typer.Option(
-            help="Of the schedule: pts-np-edf, pts-cedf, pts-pb, rcpsp-np-edf, rcpsp-np-fpr, rcpsp-pbs or rcpsp-pb."
-        ),
-    ] = "rcpsp-np-edf",
+        Scheduling | None, choice(Scheduling, "METHOD", help="Of the schedule, rcpsp-np-edf if left out")
+    ] = None,
     budget: Annotated[
-        float, typer.Option(help="Seconds for which a protocol may be suspended (methods that end in pb or pbs).")
-    ] = 0.0,
+        float | None,
+        number("seconds", help="For which a protocol may be suspended (methods that end in pb or pbs). [default: 0]"),
+    ] = None,
     coherence: Annotated[
         str, typer.Option(metavar="T1,T2", help="Seconds; qubits that wait decay when the schedule is carried out.")
     ] = "",
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
+    seed: Seed = 0,
+    out: Out = Path("runs"),
     as_json: Json = False,
 ) -> None:
     """Simulate a quantum network, or schedule what its users demand. Example: bitket network metro --memories 50 --seconds 60"""
@@ -84,24 +87,42 @@ def network(
     from bitket.networks.network import Network
     from bitket.networks.topology import load_topology, require_connected
 
-    if not 0 < seconds < math.inf:
-        raise InvalidInput(f"--seconds {seconds}: a positive number is needed")
+    _refuse_idle(
+        {
+            "--requests": requests,
+            "--hardware": hardware,
+            "--memories": memories,
+            "--formalism": formalism,
+            "--mode": mode,
+        },
+        {"--method": method, "--budget": budget, "--coherence": coherence or None},
+        demands is not None,
+    )
     graph = load_topology(topology)
     if demands is not None:
         from bitket.cli.schedule import scheduled
 
-        if requests is not None or hardware is not None or memories is not None or formalism:
-            raise InvalidInput(
-                "--requests, --hardware, --memories and --formalism: they belong to a simulation without demands"
-            )
-        scheduled(topology, graph, demands, method, budget, coherence, seconds, seed, out, as_json)
+        scheduled(
+            topology,
+            graph,
+            demands,
+            method or "rcpsp-np-edf",
+            budget or 0.0,
+            coherence,
+            seconds or 30.0,
+            seed,
+            out,
+            as_json,
+        )
         return
     settings = _hardware(hardware, memories, formalism)
-    simulated = Network(graph, settings, seed=seed, mode=mode, record=True)  # type: ignore[arg-type]
+    simulated = Network(graph, settings, seed=seed, mode=mode or "batched", record=True)
     applications = {}
     if requests is not None:
-        seconds = _requests(simulated, requests)
+        last = _requests(simulated, requests)
+        seconds = seconds or last
     else:
+        seconds = seconds or 30.0
         require_connected(graph, topology)
         most = max(1, min(len(r.memories) for r in simulated.routers.values()) // 2)
         reachable = settings.memory.raw_fidelity
@@ -118,7 +139,7 @@ def network(
         "links": graph.number_of_edges(),
         "seconds": seconds,
         "seed": seed,
-        "mode": mode,
+        "mode": "batched" if simulated.batched else "event",
         "hardware": dataclasses.asdict(settings),
         "events": simulated.timeline.executed,
         "attempts": simulated.attempts,
@@ -148,6 +169,15 @@ def network(
         _print(found)
 
 
+def _refuse_idle(simulation: dict[str, Any], schedule: dict[str, Any], demands: bool) -> None:
+    """Refuse the options of a simulation beside demands, and those of a schedule without."""
+    given = [name for name, value in (simulation if demands else schedule).items() if value is not None]
+    if given:
+        raise InvalidInput(
+            f"{given[0]}: it belongs to a {'simulation without' if demands else 'schedule, which needs'} DEMANDS"
+        )
+
+
 def _run(simulated: Network, seconds: float, *, quiet: bool) -> None:
     """In steps, with progress on a terminal."""
     from rich.progress import track
@@ -159,7 +189,7 @@ def _run(simulated: Network, seconds: float, *, quiet: bool) -> None:
         simulated.run(seconds * k / steps)
 
 
-def _hardware(path: Path | None, memories: int | None, formalism: str) -> Hardware:
+def _hardware(path: Path | None, memories: int | None, formalism: str | None) -> Hardware:
     from bitket.networks.hardware import Hardware, MemoryHardware
     from bitket.networks.photonics import Detector
     from bitket.runs.files import read_json

@@ -17,9 +17,10 @@ from typing import Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
 from bitket.cli.console import STYLES, console, tell
-from bitket.cli.run import GO_ON, Out, Seed, new_id, newest
+from bitket.cli.options import Json, Out, Seed, number
+from bitket.cli.run import GO_ON, new_id, newest
+from bitket.errors import InvalidInput
 
 __all__ = ["Job", "failure_of", "register"]
 
@@ -63,7 +64,10 @@ def reproduce(
     ] = None,
     scale: Annotated[str, typer.Option(help="quick (about 30 s each) or full (the papers' settings).")] = "quick",
     seed: Seed = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Studies at a time on this machine; they share its cores.")] = 1,
+    jobs: Annotated[
+        int | None,
+        number("jobs", help="Studies at a time on this machine, which share its cores. [default: as many as cores]"),
+    ] = None,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster instead.")] = "",
     out: Out = Path("runs"),
     resume: Annotated[
@@ -71,16 +75,19 @@ def reproduce(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Rerun many papers and print a scoreboard. Example: bitket reproduce --jobs 2"""
+    """Rerun many papers and print a scoreboard. Example: bitket reproduce zne-nn qnlp --seed 1"""
     from bitket import studies
     from bitket.report import write_index
     from bitket.runs.execution import has_checkpoint
 
+    if ray and jobs is not None:
+        raise InvalidInput("--jobs and --ray: one of them can be given; the cluster says how many run at a time")
     name = new_id()
     todo = []
     for study in names or studies.keys():
-        known = study in studies.keys()  # noqa: SIM118 - a function, not a dict
-        key = study if known else studies.load(study).key
+        found = studies.load(study)
+        found.config(scale)  # before any work: it is there
+        key = found.key
         last = _resumable(out / key, scale, seed) if resume else None
         todo.append(Job(study, key, last or out / key / name, scale, seed))
     finished = [job for job in todo if (job.folder / "result.json").exists()]
@@ -92,7 +99,7 @@ def reproduce(
 
         outcomes: Iterable[dict[str, Any]] = on_cluster(ray, todo)
     else:
-        outcomes = _on_this_machine(todo, jobs)
+        outcomes = _on_this_machine(todo, jobs or _cores())
     try:
         for row in _shown(outcomes, len(todo), quiet=as_json):
             rows.append(row)
@@ -119,8 +126,7 @@ def _resumable(folder: Path, scale: str, seed: int) -> Path | None:
 
 def _on_this_machine(todo: list[Job], jobs: int) -> Iterator[dict[str, Any]]:
     """Outcomes as they come; a process that fails or is killed is one outcome and touches no other."""
-    threads = str(max(1, len(os.sched_getaffinity(0)) // jobs)) if hasattr(os, "sched_getaffinity") else "1"
-    environment = {"OMP_NUM_THREADS": threads} | os.environ
+    environment = {"OMP_NUM_THREADS": str(max(1, _cores() // jobs))} | os.environ
     waiting, running = list(todo), dict[Job, subprocess.Popen[bytes]]()
     with ExitStack() as files:
         try:
@@ -141,6 +147,10 @@ def _on_this_machine(todo: list[Job], jobs: int) -> Iterator[dict[str, Any]]:
                 time.sleep(0.05)
         finally:
             _stop(running)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _stop(running: Mapping[Job, subprocess.Popen[bytes]]) -> None:

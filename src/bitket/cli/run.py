@@ -11,16 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json, Study
+from bitket.cli.catalogue import Study
 from bitket.cli.console import STYLES, console
+from bitket.cli.options import Json, Out, number
 from bitket.errors import InvalidInput
 
-__all__ = ["GO_ON", "Out", "Seed", "new_id", "newest", "register"]
+__all__ = ["GO_ON", "new_id", "newest", "register"]
 
 GO_ON = "the same command with --resume goes on where it was"
-
-Out = Annotated[Path, typer.Option(help="Folder of run folders.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +46,7 @@ def run(
     scale: Annotated[
         str | None, typer.Option(help="quick (about 30 s) or full (the paper's setting). [default: quick]")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness. [default: 0]")] = None,
+    seed: Annotated[int | None, number("seed", help="Seed of all randomness. [default: 0]")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may repeat.")
     ] = None,

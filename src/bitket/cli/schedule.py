@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bitket.cli.console import console
 from bitket.cli.folders import new_folder
+from bitket.cli.options import RANGES, Scheduling
 from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def scheduled(
     topology: str,
     graph: nx.Graph,
     demands: Path,
-    method: str,
+    method: Scheduling,
     budget: float,
     coherence: str,
     seconds: float,
@@ -34,12 +35,10 @@ def scheduled(
     """Schedule the demands of a file, execute the schedule with links as they are, write and show both."""
     from bitket.networks.drawing import draw_network
     from bitket.networks.execution import execute
-    from bitket.networks.scheduling import METHODS, QuantumNetwork, read_demands, schedule_demands
+    from bitket.networks.scheduling import QuantumNetwork, read_demands, schedule_demands
     from bitket.runs.figures import write
     from bitket.runs.files import write_bytes, write_json
 
-    if method not in METHODS:
-        raise InvalidInput(f"--method {method}: {', '.join(METHODS)} are known")
     times = _times(coherence)
     network = QuantumNetwork.preset(topology) if topology == "surfnet" else QuantumNetwork.from_graph(graph)
     asked = read_demands(demands)
@@ -79,9 +78,11 @@ def _times(coherence: str) -> tuple[float, float] | None:
     if not coherence:
         return None
     try:
-        t1, t2 = map(float, coherence.split(","))
+        t1, t2 = map(RANGES["coherence"], coherence.split(","))
     except ValueError:
-        raise InvalidInput(f"--coherence {coherence}: two numbers of seconds are needed, T1,T2, such as 10,1") from None
+        raise InvalidInput(
+            f"--coherence {coherence}: two positive numbers of seconds are needed, T1,T2, such as 10,1"
+        ) from None
     return t1, t2
 
 

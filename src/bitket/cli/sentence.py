@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
 from bitket.cli.console import console
+from bitket.cli.options import Figure, Json, number, require_picture
 from bitket.errors import InvalidInput
 
 __all__ = ["register"]
@@ -28,20 +28,19 @@ def sentence(
     ] = None,
     target: Annotated[str, typer.Option(help="Type to reduce to: s for a sentence, n for a noun phrase.")] = "s",
     keep_cups: Annotated[bool, typer.Option("--keep-cups", help="Compile the diagram as it is parsed.")] = False,
-    layers: Annotated[int, typer.Option(min=1, help="Layers of the IQP ansatz.")] = 1,
+    layers: Annotated[int, number("ansatz layers", help="Layers of the IQP ansatz.")] = 1,
     train: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Train on 'label word_TAG word_TAG ...' a line, labels 0 and 1.")
     ] = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw the diagram into this file (svg, png or pdf).")] = None,
+    figure: Figure = None,
     circuit: Annotated[
         Path | None, typer.Option(metavar="FILE.qasm", help="Write the circuit, its angles bound.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the first angles.")] = 0,
+    seed: Annotated[int, number("seed", help="Seed of the first angles.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Parse a sentence, compile and classify it. Example: bitket sentence "man prepares meal" --figure meal.svg --circuit meal.qasm"""
-    if figure is not None and figure.suffix not in (".svg", ".png", ".pdf"):
-        raise InvalidInput(f"--figure {figure}: a name that ends in .svg, .png or .pdf is needed")
+    require_picture(figure)
     from bitket.quantum.language import (
         CircuitFunctor,
         IQPAnsatz,

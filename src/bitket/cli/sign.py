@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from bitket.cli.catalogue import Json
 from bitket.cli.console import console
 from bitket.cli.folders import require_writable
+from bitket.cli.options import Json, number
 from bitket.errors import InvalidInput
 
 __all__ = ["register"]
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def keys(
     folder: Annotated[Path, typer.Argument(help="Folder for signer.keys, receiver1.keys and receiver2.keys.")],
     bits: Annotated[
-        int, typer.Option(min=1, help="Key bits of each; a signature takes three times the bits of its hash.")
+        int, number("key bits", help="Key bits of each; a signature takes three times the bits of its hash.")
     ] = 1_000_000,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +46,7 @@ def sign(
     file: Annotated[Path, typer.Argument(help="The file to sign, of any length.")],
     key_file: Annotated[Path, typer.Option("--keys", help="The signer's key file.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The signature; FILE.qds if left out.")] = None,
-    bits: Annotated[int, typer.Option(help="Bits of the hash, more for keys that are not perfect.")] = 128,
+    bits: Annotated[int, number("hash bits", help="Bits of the hash, more for keys that are not perfect.")] = 128,
     as_json: Json = False,
 ) -> None:
     """Sign a file. Example: bitket sign report.pdf --keys keys/signer.keys"""
@@ -83,7 +83,7 @@ def verify(
     signature_file: Annotated[Path, typer.Argument(metavar="SIGNATURE", help="Its signature, FILE.qds.")],
     key_file: Annotated[Path, typer.Option("--keys", help="A receiver's key file.")],
     peer: Annotated[Path, typer.Option("--peer-keys", help="The other receiver's key file.")],
-    bits: Annotated[int, typer.Option(min=8, help="Fewest bits of the hash that are accepted.")] = 128,
+    bits: Annotated[int, number("hash bits", help="Fewest bits of the hash that are accepted.")] = 128,
     as_json: Json = False,
 ) -> None:
     """Check a signature, once: it uses the keys up. Exit status 0 if valid, 1 if not.

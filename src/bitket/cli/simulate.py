@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
 from bitket.cli.console import complain, console
+from bitket.cli.options import Figure, Gradient, Json, choice, number, require_picture
 from bitket.errors import BitketError, InvalidInput
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def simulate(
     file: Annotated[Path, typer.Argument(help="A circuit in OpenQASM 2 or 3.")],
     shots: Annotated[
         int | None,
-        typer.Option(
-            min=1,
+        number(
+            "shots",
             help="Sample counts, and estimate observables from so many shots. [default: 1024, or exact observables]",
         ),
     ] = None,
@@ -63,10 +63,10 @@ def simulate(
         bool, typer.Option("--gradient", help="Derivatives of observables for all parameters, too.")
     ] = False,
     method: Annotated[
-        str, typer.Option(help="How derivatives are taken: auto, adjoint, parameter_shift or backprop.")
-    ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the shots.")] = 0,
-    figure: Annotated[Path | None, typer.Option(help="Draw the counts into this file (svg, png or pdf).")] = None,
+        Gradient | None, choice(Gradient, "METHOD", help="How derivatives are taken, auto by default")
+    ] = None,
+    seed: Annotated[int, number("seed", help="Seed of the shots.")] = 0,
+    figure: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Simulate a circuit. Example: bitket simulate bell.qasm --shots 1000 --observable ZZ --noise depolarizing:0.01,0.02"""
@@ -74,8 +74,9 @@ def simulate(
         raise InvalidInput("--device and --noise: one of them can be given")
     if gradient and not observables:
         raise InvalidInput("--gradient: an --observable to differentiate is needed")
-    if figure is not None and figure.suffix not in (".svg", ".png", ".pdf"):
-        raise InvalidInput(f"--figure {figure}: a name that ends in .svg, .png or .pdf is needed")
+    if method is not None and not gradient:
+        raise InvalidInput("--method: it says how derivatives are taken; add --gradient")
+    require_picture(figure)
     if figure is not None and observables and shots is None:
         raise InvalidInput("--figure draws counts: --shots is needed beside --observable")
     import torch
@@ -98,7 +99,7 @@ def simulate(
             sample(circuit, counted, weights.detach(), inputs.detach(), noise=model, generator=generator)
         )
     out["expectation"] = {
-        text: _expectation(circuit, operator, weights, inputs, model, counted, generator, gradient, method)
+        text: _expectation(circuit, operator, weights, inputs, model, counted, generator, gradient, method or "auto")
         for text, operator in operators.items()
     }
     if figure is not None:
