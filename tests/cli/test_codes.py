@@ -75,7 +75,7 @@ def test_reduce(bitket, folder, method):
         (("info", "two.npz"), "only 0 and 1"),
         (("info", "none.npz"), "k = 0"),
         (("info", "text.npz"), "not a readable npz"),
-        (("info", "missing.alist"), "No such file"),
+        (("info", "missing.alist"), "there is no such file"),
         (("product", "steane.npz", "hamming.alist"), "classical check matrix"),
         (("reduce", "none.npz"), "k = 0"),
         (("reduce", "heavy.npz", "--weight", 2), "at least 4"),

@@ -91,7 +91,7 @@ def test_requests_beyond_the_model(bitket, folder, tmp_path):
         (("--qubits", 30), "30 qubits: larger than any training file; first registers have 2 to 7"),
         (("--lines", 64), "64 lines: 4 to 63 are possible"),
         (("--temperature", 0), "'0' is not a number above 0"),
-        (("--constraint", "strict"), "constraint 'strict'"),
+        (("--constraint", "strict"), "'strict' is not one of 'grammar', 'paper', 'none'"),
     ):
         status, _, err = bitket("generate", "sample", model, "--out", tmp_path / "new", *arguments)
         assert status == 2

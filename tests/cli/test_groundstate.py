@@ -69,17 +69,17 @@ def test_own_files(bitket, tmp_path, kind):
     [
         (("He9",), "neither a molecule"),
         (("ZZ - Q",), "neither a molecule"),
-        (("nothere.xyz",), "cannot be read"),
-        (("H2", "--ansatz", "foo"), "adapt, search, efficient-su2"),
-        (("H2", "--mitigate", "foo"), "linear, polynomial"),
-        (("H2", "--measure", "foo"), "shadows, biased"),
+        (("nothere.xyz",), "nothere.xyz: there is no such file"),
+        (("H2", "--ansatz", "foo"), "is not one of 'adapt', 'search', 'efficient-su2'"),
+        (("H2", "--mitigate", "foo"), "is not one of 'linear', 'polynomial'"),
+        (("H2", "--measure", "foo"), "is not one of 'shadows', 'biased'"),
         (("H2", "--active", "3"), "two numbers"),
         (("H2", "--basis", "nope"), "basis set 'nope'"),
-        (("H2", "--bond-length", "-1"), "positive number"),
+        (("H2", "--bond-length", "-1"), "is not a number above 0"),
         (("ZZ", "--bond-length", "1"), "belongs to a molecule"),
         (("LiH", "--device", "manila"), "has 5"),
         (("H2", "--device", "nowhere"), "nowhere"),
-        (("H2", "--mapping", "foo"), "mapping 'foo'"),
+        (("H2", "--mapping", "foo"), "'foo' is not one of 'jordan_wigner'"),
     ],
 )
 def test_wrong_input_ends_with_one_line_and_no_folder(bitket, tmp_path, arguments, message):

@@ -104,7 +104,7 @@ def test_every_file_that_is_named_is_there(bitket, tmp_path, rate):
         (["star", "--hardware", "none.json"], {}, "none.json: there is no such file"),
         (["star", "--mode", "fast"], {}, "'fast' is not one of 'batched', 'event'"),
         (["star", "--formalism", "exact"], {}, "'exact' is not one of 'fidelity', 'bell', 'density', 'ket'"),
-        (["star", "--requests", "none.csv"], {}, "none.csv: cannot be read as a table"),
+        (["star", "--requests", "none.csv"], {}, "none.csv: there is no such file"),
         (["star", "--requests", "r.csv"], {"r.csv": HEADER}, "there are no requests in it; fields are initiator"),
         (["star", "--requests", "r.csv"], {"r.csv": "a,b\n1,2\n"}, "r.csv line 2: initiator: Field required"),
         (
@@ -142,7 +142,7 @@ def test_every_file_that_is_named_is_there(bitket, tmp_path, rate):
             },
             "connect",
         ),
-        (["line", "none.csv"], {}, "none.csv: cannot be read"),
+        (["line", "none.csv"], {}, "none.csv: there is no such file"),
         (["line", "d.csv"], {"d.csv": DEMANDS}, "there are no demands in it"),
         (["line", "d.csv"], {"d.csv": DEMANDS + "0,99,0.7,1\n"}, "no node '99'"),
         (["line", "d.csv"], {"d.csv": DEMANDS + "0,1,0.7,-1\n"}, "d.csv line 2: "),

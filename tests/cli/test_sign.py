@@ -56,8 +56,8 @@ def test_the_receiver_says_how_short_a_hash_may_be(bitket, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sign", "nothing", "--keys", "k/signer.keys"], "nothing: the file cannot be read"),
-        (["sign", "f", "--keys", "nothing"], "nothing: the key file cannot be opened"),
+        (["sign", "nothing", "--keys", "k/signer.keys"], "nothing: there is no such file"),
+        (["sign", "f", "--keys", "nothing"], "nothing: there is no such file"),
         (["sign", "f", "--keys", "f"], "f: not a key file"),
         (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "a whole number from 8 to 65536"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "no/where.qds"], "no key was used"),
@@ -70,7 +70,7 @@ def test_the_receiver_says_how_short_a_hash_may_be(bitket, tmp_path, monkeypatch
         ),
         (
             ["verify", "f", "none", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys"],
-            "none: the file cannot be read",
+            "none: there is no such file",
         ),
         (["keys", "k"], "not overwritten"),
     ],

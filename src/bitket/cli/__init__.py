@@ -113,6 +113,10 @@ def _refuse(sentence: str) -> int:
 
 
 def _usage(error: typer.TyperException) -> str:
+    reasons = error.__cause__.errors() if hasattr(error.__cause__, "errors") else []
+    own = reasons[0].get("ctx", {}).get("error") if reasons else None
+    if isinstance(own, BitketError):  # from a look at a file; it says what is wrong better than the name of an option
+        return str(own)
     context = getattr(error, "ctx", None)
     unknown = getattr(error, "option_name", None)
     if context is not None and unknown is not None:

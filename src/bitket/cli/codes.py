@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bitket.cli import options
 from bitket.cli.console import console
 from bitket.cli.folders import require_writable
 from bitket.cli.options import Json, Search, choice, number
@@ -29,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Check matrices: .npz, .alist or .mtx.")],
+    file: Annotated[Path, options.file(help="Check matrices: .npz, .alist or .mtx.")],
     budget: Budget = 2_000_000_000,
     as_json: Json = False,
 ) -> None:
@@ -40,8 +41,8 @@ def info(
 
 
 def product(
-    first: Annotated[Path, typer.Argument(metavar="A", help="Classical check matrix.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Classical check matrix.")],
+    first: Annotated[Path, options.file("A", help="Classical check matrix.")],
+    second: Annotated[Path, options.file("B", help="Classical check matrix.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the product here.")] = None,
     budget: Budget = 2_000_000_000,
     as_json: Json = False,
@@ -62,9 +63,7 @@ def product(
 
 
 def reduce(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Classical check matrix, or a CSS code for generators and hastings.")
-    ],
+    file: Annotated[Path, options.file(help="Classical check matrix, or a CSS code for generators and hastings.")],
     weight: Annotated[int, number("weight", help="Greatest weight of a check of the quantum code.")] = 6,
     method: Annotated[Search, choice(Search, "METHOD", help="How lighter checks are found")] = "annealing",
     distance: Annotated[int | None, number("distance", help="Distance to reach; without it that of the input.")] = None,

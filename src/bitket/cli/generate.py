@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bitket.cli import options
 from bitket.cli.console import console
 from bitket.cli.options import Constraint, Json, Seed, Tokens, choice, number
 from bitket.errors import BitketError, InvalidInput
+from bitket.files import read_bytes
 
 if TYPE_CHECKING:
     from bitket.data.circuits import QasmCorpus
@@ -31,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    folder: Annotated[Path, typer.Argument(help="Folder of .qasm files in OpenQASM 2.")],
+    folder: Annotated[Path, options.folder(help="Folder of .qasm files in OpenQASM 2.")],
     out: Annotated[Path, typer.Option(metavar="MODEL", help="File to write the generator to.")],
     tokens: Annotated[
         Tokens, choice(Tokens, "KIND", help="A token a line, or for each gate, angle and operand")
@@ -85,7 +87,7 @@ def train(
 
 
 def sample(
-    model: Annotated[Path, typer.Argument(help="A generator, as 'train' wrote it.")],
+    model: Annotated[Path, options.file("MODEL", help="A generator, as 'train' wrote it.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write the files to.")],
     qubits: Annotated[
         int | None, number("qubits", help="Of each circuit. [default: as the training files have them]")
@@ -129,8 +131,8 @@ def sample(
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder of generated .qasm files.")],
-    against: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the real ones.")],
+    folder: Annotated[Path, options.folder(help="Folder of generated .qasm files.")],
+    against: Annotated[Path, options.folder("FOLDER", "--against", help="Folder of the real ones.")],
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -146,9 +148,7 @@ def verify(
     )
     from bitket.quantum.generation import verify as report_on
 
-    if not folder.is_dir():
-        raise InvalidInput(f"{folder}: there is no such folder")
-    raw = [file.read_text(encoding="utf-8", errors="replace") for file in sorted(folder.rglob("*.qasm"))]
+    raw = [read_bytes(file).decode("utf-8", "replace") for file in sorted(folder.rglob("*.qasm"))]
     if not raw:
         raise InvalidInput(f"{folder}: there is no .qasm file")
     real = _read(against)

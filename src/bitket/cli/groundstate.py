@@ -15,6 +15,7 @@ from bitket.cli.console import console
 from bitket.cli.folders import new_folder
 from bitket.cli.options import Ansatz, Json, Mapping, Measurement, Mitigation, Out, choice, number
 from bitket.errors import InvalidInput
+from bitket.files import read_json, read_text
 
 if TYPE_CHECKING:
     from bitket.algebra import PauliSum
@@ -170,10 +171,15 @@ def _problem(
     elif bond_length is not None:
         raise InvalidInput(f"--bond-length: it belongs to a molecule by name: {', '.join(GEOMETRIES)}")
     elif path.suffix == ".xyz":
-        molecule = Molecule(_text(path), basis, charge, spin)
-    elif path.suffix == ".json" or path.is_file():
         try:
-            operator = PauliSum.from_dict(json.loads(_text(path)))
+            molecule = Molecule(read_text(path), basis, charge, spin)
+        except InvalidInput as error:
+            said = str(error)
+            raise InvalidInput(said if said.startswith(target) else f"{target}: {said}") from None
+    elif path.suffix == ".json" or path.is_file():
+        data = read_json(path)
+        try:
+            operator = PauliSum.from_dict(data)
         except ValueError as error:
             raise InvalidInput(f"{target}: {error}") from None
         return path.stem, _checked(operator, target), None, None
@@ -206,15 +212,6 @@ def _checked(operator: PauliSum, target: str) -> PauliSum:
     if not operator.is_hermitian():
         raise InvalidInput(f"{target}: the operator is not Hermitian (coefficients must be real)")
     return operator
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"{path}: the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})"
-        ) from None
 
 
 def _write(folder: Path, found: dict[str, Any], state: FittedState, plan: dict[str, Any], exact: float | None) -> None:

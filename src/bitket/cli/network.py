@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bitket.cli import options
 from bitket.cli.console import console
 from bitket.cli.folders import new_folder
-from bitket.cli.options import Formalism, Json, Out, Scheduling, Seed, Simulation, choice, number
+from bitket.cli.options import RANGES, Formalism, Json, Out, Scheduling, Seed, Simulation, choice, number
 from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -36,15 +37,16 @@ def network(
     ],
     demands: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[DEMANDS]",
+        options.file(
+            "[DEMANDS]",
             help="Make a schedule for these demands: a .csv or .json file with source, destination, fidelity, rate (pairs/s).",
         ),
     ] = None,
     requests: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
+        options.file(
+            "FILE",
+            "--requests",
             help="Requests to serve, .csv or .json with initiator, responder, start_s, end_s, memories, fidelity; random ones if left out.",
         ),
     ] = None,
@@ -55,8 +57,9 @@ def network(
     memories: Annotated[int | None, number("memories", help="Memories of each router.")] = None,
     hardware: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.json",
+        options.file(
+            "FILE.json",
+            "--hardware",
             help='Hardware: {"memory": {"raw_fidelity": 0.9}, "detector": {...}, "swap_success": 0.6}.',
         ),
     ] = None,
@@ -190,13 +193,11 @@ def _run(simulated: Network, seconds: float, *, quiet: bool) -> None:
 
 
 def _hardware(path: Path | None, memories: int | None, formalism: str | None) -> Hardware:
+    from bitket.files import read_json
     from bitket.networks.hardware import Hardware, MemoryHardware
     from bitket.networks.photonics import Detector
-    from bitket.runs.files import read_json
 
-    if path is not None and not path.is_file():
-        raise InvalidInput(f"--hardware {path}: there is no such file")
-    data: Any = {} if path is None else read_json(path, "hardware")
+    data: Any = {} if path is None else read_json(path)
     where = "--hardware" if path is None else f"--hardware {path}"
     parts = {"": Hardware, "memory": MemoryHardware, "detector": Detector}
     values: dict[str, Any] = {}
@@ -212,16 +213,28 @@ def _hardware(path: Path | None, memories: int | None, formalism: str | None) ->
         for key, value in numbers.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise InvalidInput(f"{where}: {key} {value!r}: a number is needed")
+        if not name and "memories" in part:
+            try:
+                RANGES["memories"](str(part["memories"]))
+            except ValueError as error:
+                raise InvalidInput(f"{where}: memories {error}") from None
         own = {k: tuple(v) if isinstance(v, list) else v for k, v in part.items() if k not in parts}
         if name:
-            values[name] = kind(**own)
+            values[name] = _made(kind, own, where)
         else:
             values |= own
     if memories is not None:
         values["memories"] = memories
     if formalism:
         values["formalism"] = formalism
-    return Hardware(**values)
+    return _made(Hardware, values, where)
+
+
+def _made(kind: Any, values: dict[str, Any], where: str) -> Any:
+    try:
+        return kind(**values)
+    except (InvalidInput, TypeError) as error:  # a TypeError: a list where a number is due
+        raise InvalidInput(f"{where}: {error}") from None
 
 
 def _requests(simulated: Network, path: Path) -> float:

@@ -14,6 +14,7 @@ import typer
 
 from bitket.cli.folders import require_writable
 from bitket.errors import InvalidInput
+from bitket.files import require_file, require_folder
 
 __all__ = [
     "RANGES",
@@ -34,6 +35,8 @@ __all__ = [
     "Simulation",
     "Tokens",
     "choice",
+    "file",
+    "folder",
     "number",
     "require_picture",
 ]
@@ -112,6 +115,22 @@ RANGES = {
 def number(of: str, *names: str, help: str) -> Any:
     """An option that takes a number of `RANGES`."""
     return typer.Option(*names, parser=RANGES[of], metavar=RANGES[of].word, help=help)
+
+
+def file(word: str = "FILE", *names: str, help: str) -> Any:
+    """An argument, or an option of these names, whose file must be readable: looked at first of all."""
+    return _looked_at(require_file, word, names, help)
+
+
+def folder(word: str = "FOLDER", *names: str, help: str) -> Any:
+    """An argument, or an option of these names, whose folder must be readable: looked at first of all."""
+    return _looked_at(require_folder, word, names, help)
+
+
+def _looked_at(look: Any, word: str, names: tuple[str, ...], help: str) -> Any:
+    if names:
+        return typer.Option(*names, parser=look, metavar=word, help=help)
+    return typer.Argument(parser=look, metavar=word, help=help)
 
 
 def choice(of: Any, word: str, *names: str, help: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bitket.cli import options
 from bitket.cli.catalogue import Study
 from bitket.cli.console import STYLES, console
 from bitket.cli.options import Json, Out, number
@@ -117,7 +118,7 @@ def _valued(value: float | str, unit: str) -> str:
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A run folder, such as runs/zne-nn/20260101-120000-1a2b.")],
+    folder: Annotated[Path, options.folder(help="A run folder, such as runs/zne-nn/20260101-120000-1a2b.")],
 ) -> None:
     """Write the HTML report of a finished run again. Example: bitket report runs/zne-nn/20260101-120000-1a2b"""
     from bitket.report import write_report

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from bitket.cli import options
 from bitket.cli.console import console
 from bitket.cli.options import Figure, Json, number, require_picture
 from bitket.errors import InvalidInput
+from bitket.files import read_json
 
 __all__ = ["register"]
 
@@ -24,13 +26,14 @@ def sentence(
     text: Annotated[str, typer.Argument(metavar="SENTENCE", help="Words with blanks between.")],
     lexicon: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.json", help='More words: {"cat": "N", "sleeps": "IV", "of": "n.r·n·n.l"}.'),
+        options.file("FILE.json", "--lexicon", help='More words: {"cat": "N", "sleeps": "IV", "of": "n.r·n·n.l"}.'),
     ] = None,
     target: Annotated[str, typer.Option(help="Type to reduce to: s for a sentence, n for a noun phrase.")] = "s",
     keep_cups: Annotated[bool, typer.Option("--keep-cups", help="Compile the diagram as it is parsed.")] = False,
     layers: Annotated[int, number("ansatz layers", help="Layers of the IQP ansatz.")] = 1,
     train: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Train on 'label word_TAG word_TAG ...' a line, labels 0 and 1.")
+        Path | None,
+        options.file("FILE", "--train", help="Train on 'label word_TAG word_TAG ...' a line, labels 0 and 1."),
     ] = None,
     figure: Figure = None,
     circuit: Annotated[
@@ -122,13 +125,13 @@ def _words(path: Path | None) -> Any:
     )
     if path is None:
         return words
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"--lexicon {path}: not a readable JSON file ({error})") from None
+    data = read_json(path)
     if not isinstance(data, dict):
         raise InvalidInput(f"--lexicon {path}: an object from words to tags or types is needed")
-    return words | Lexicon(data)
+    try:
+        return words | Lexicon(data)
+    except InvalidInput as error:
+        raise InvalidInput(f"--lexicon {path}: {error}") from None
 
 
 def _print(out: dict[str, Any]) -> None:

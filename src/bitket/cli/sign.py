@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bitket.cli import options
 from bitket.cli.console import console
 from bitket.cli.folders import require_writable
 from bitket.cli.options import Json, number
 from bitket.errors import InvalidInput
+from bitket.files import opened, read_bytes
 
 __all__ = ["register"]
 
@@ -43,8 +46,8 @@ def keys(
 
 
 def sign(
-    file: Annotated[Path, typer.Argument(help="The file to sign, of any length.")],
-    key_file: Annotated[Path, typer.Option("--keys", help="The signer's key file.")],
+    file: Annotated[Path, options.file(help="The file to sign, of any length.")],
+    key_file: Annotated[Path, options.file("FILE", "--keys", help="The signer's key file.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The signature; FILE.qds if left out.")] = None,
     bits: Annotated[int, number("hash bits", help="Bits of the hash, more for keys that are not perfect.")] = 128,
     as_json: Json = False,
@@ -79,10 +82,10 @@ def sign(
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="The file.")],
-    signature_file: Annotated[Path, typer.Argument(metavar="SIGNATURE", help="Its signature, FILE.qds.")],
-    key_file: Annotated[Path, typer.Option("--keys", help="A receiver's key file.")],
-    peer: Annotated[Path, typer.Option("--peer-keys", help="The other receiver's key file.")],
+    file: Annotated[Path, options.file(help="The file.")],
+    signature_file: Annotated[Path, options.file("SIGNATURE", help="Its signature, FILE.qds.")],
+    key_file: Annotated[Path, options.file("FILE", "--keys", help="A receiver's key file.")],
+    peer: Annotated[Path, options.file("FILE", "--peer-keys", help="The other receiver's key file.")],
     bits: Annotated[int, number("hash bits", help="Fewest bits of the hash that are accepted.")] = 128,
     as_json: Json = False,
 ) -> None:
@@ -94,10 +97,7 @@ def verify(
     from bitket.networks.signatures.protocol import Receiver, Signature, forgery_probability
 
     size = _size(file)
-    try:
-        data = signature_file.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{signature_file}: the file cannot be read ({error.strerror})") from None
+    data = read_bytes(signature_file, most=1 << 20)
     try:
         signature = Signature.from_bytes(data)
     except InvalidInput as error:
@@ -143,11 +143,8 @@ def _replaceable(output: Path) -> None:
 
 
 def _size(path: Path) -> int:
-    try:
-        with path.open("rb"):
-            return path.stat().st_size
-    except OSError as error:
-        raise InvalidInput(f"{path}: the file cannot be read ({error.strerror})") from None
+    with opened(path) as file:
+        return os.fstat(file.fileno()).st_size
 
 
 def _shown(path: Path, size: int, doing: str, quiet: bool) -> Iterator[bytes]:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bitket.cli import options
 from bitket.cli.console import complain, console
 from bitket.cli.options import Figure, Gradient, Json, choice, number, require_picture
 from bitket.errors import BitketError, InvalidInput
+from bitket.files import read_json
 
 if TYPE_CHECKING:
     from bitket.algebra import PauliSum
@@ -32,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    file: Annotated[Path, typer.Argument(help="A circuit in OpenQASM 2 or 3.")],
+    file: Annotated[Path, options.file(help="A circuit in OpenQASM 2 or 3.")],
     shots: Annotated[
         int | None,
         number(
@@ -192,13 +194,15 @@ def _noise(parts: list[str]) -> NoiseModel:
 def _noise_file(path: Path) -> NoiseModel:
     from bitket.quantum.noise import NoiseModel
 
+    if path.suffix != ".json" and not path.exists():
+        raise InvalidInput(f"--noise {path}: neither NAME:RATE, such as depolarizing:0.01, nor a JSON file")
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise InvalidInput(f"{path}: a JSON object is needed")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise InvalidInput(
-            f"--noise {path}: neither NAME:RATE, such as depolarizing:0.01, nor a readable JSON file"
-        ) from None
-    return NoiseModel.from_dict(data)
+        return NoiseModel.from_dict(data)
+    except BitketError as error:
+        raise InvalidInput(f"{path}: {error}") from None
 
 
 def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any, dict[str, Any], Any]:

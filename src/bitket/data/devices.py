@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bitket.errors import InvalidInput, MissingExtra
+from bitket.files import read_bytes
 
 __all__ = ["Calibration", "GateCalibration", "QubitCalibration", "device_names", "load_calibration"]
 
@@ -93,7 +94,7 @@ def load_calibration(source: str | Path) -> Calibration:
     path = Path(source)
     if path.suffix == ".json" or path.is_file():
         try:
-            return _checked(Calibration.model_validate_json(path.read_bytes()), str(source))
+            return _checked(Calibration.model_validate_json(read_bytes(path)), str(source))
         except OSError as error:
             raise InvalidInput(f"{source}: {error.strerror}") from None
         except ValidationError as error:

@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from bitket import files
 from bitket.errors import InvalidInput
 
 __all__ = ["read_json", "write_bytes", "write_json", "write_text"]
@@ -73,9 +74,6 @@ def read_json(path: Path, what: str) -> Any:
     InvalidInput
         There is none, or it is damaged.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise InvalidInput(f"{path.parent}: no {path.name} here; {what} is needed") from None
-    except ValueError as error:
-        raise InvalidInput(f"{path}: not JSON ({error})") from None
+    if not path.exists():
+        raise InvalidInput(f"{path.parent}: no {path.name} here; {what} is needed")
+    return files.read_json(path)
