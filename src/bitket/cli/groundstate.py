@@ -71,18 +71,8 @@ def groundstate(
     """Ground state of a molecule or operator. Example: bitket groundstate LiH --frozen-core --device jakarta --measure derandomised"""
     import numpy as np
 
-    from bitket.quantum.measurement import METHODS, estimate, propose
-    from bitket.quantum.measurement import measure as take
     from bitket.quantum.noise import Device
-    from bitket.quantum.variational.groundstate import ANSATZE, EXTRAPOLATORS, fit_state, mitigated_energy
 
-    for option, value, known in (
-        ("ansatz", ansatz, ANSATZE),
-        ("mitigate", mitigate, EXTRAPOLATORS),
-        ("measure", measure, METHODS),
-    ):
-        if value not in known:
-            raise InvalidInput(f"--{option} {value}: {', '.join(known)} are known")
     machine = Device(device) if device else None
     settings = {"mapping": mapping, "taper": taper, "frozen_core": frozen_core, "active": active}
     name, H, reference, start = _problem(target, basis, bond_length, charge, spin, settings)
@@ -91,6 +81,10 @@ def groundstate(
             f"--device {device}: the operator has {H.num_qubits} qubits; the device has {machine.num_qubits}, and at most "
             f"{_NOISY_QUBITS} are simulated with noise"
         )
+    from bitket.quantum.measurement import estimate, propose
+    from bitket.quantum.measurement import measure as take
+    from bitket.quantum.variational.groundstate import fit_state, mitigated_energy
+
     folder = new_folder(out / "groundstate", name)
     generator = np.random.default_rng(seed)
     found: dict[str, Any] = {

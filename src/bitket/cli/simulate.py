@@ -81,25 +81,20 @@ def simulate(
     require_picture(figure)
     if figure is not None and observables and shots is None:
         raise InvalidInput("--figure draws counts: --shots is needed beside --observable")
-    import torch
-
-    from bitket.quantum.simulation import sample
-
     circuit = _circuit(file)
     values = _parameters(parameters, circuit)
     operators = {text: _operator(text, circuit) for text in observables or []}
     model = _noise(noise) if noise else None
     if device:
         circuit, operators, model = _on_device(circuit, operators, device)
-    weights = torch.tensor([values[p.name] for p in circuit.weights], dtype=torch.float64, requires_grad=gradient)
-    inputs = torch.tensor([values[p.name] for p in circuit.inputs], dtype=torch.float64, requires_grad=gradient)
-    generator = torch.Generator().manual_seed(seed)
+    weights, inputs = ([values[p.name] for p in part] for part in (circuit.weights, circuit.inputs))
+    generator = _generator(seed)
     counted = shots or (None if observables else _DEFAULT_SHOTS)
     out: dict[str, Any] = {"file": str(file), "qubits": circuit.num_qubits, "seed": seed, "shots": counted}
     if counted:
-        out["counts"] = dict(
-            sample(circuit, counted, weights.detach(), inputs.detach(), noise=model, generator=generator)
-        )
+        from bitket.quantum.simulation import sample
+
+        out["counts"] = dict(sample(circuit, counted, weights, inputs, noise=model, generator=generator))
     out["expectation"] = {
         text: _expectation(circuit, operator, weights, inputs, model, counted, generator, gradient, method or "auto")
         for text, operator in operators.items()
@@ -223,8 +218,8 @@ def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any,
 def _expectation(
     circuit: Circuit,
     operator: PauliSum,
-    weights: Any,
-    inputs: Any,
+    weights: list[float],
+    inputs: list[float],
     noise: NoiseModel | None,
     shots: int | None,
     generator: Any,
@@ -232,28 +227,35 @@ def _expectation(
     method: str,
 ) -> dict[str, Any]:
     """Value of one observable, its standard error if it is from shots, and its derivatives if they are asked for."""
-    import torch
-
     from bitket.quantum.simulation import expectation, expectation_with_error
 
     entry: dict[str, Any] = {}
     if shots:
         value, error = expectation_with_error(
-            circuit, operator, weights.detach(), inputs.detach(), shots=shots, noise=noise, generator=generator
+            circuit, operator, weights, inputs, shots=shots, noise=noise, generator=generator
         )
         entry |= {"value": float(value), "standard_error": float(error)}
-    if gradient or not shots:
-        options: dict[str, Any] = {"noise": noise, "shots": shots, "gradient": method}
-        exact = expectation(circuit, operator, weights, inputs, generator=generator, **options)
+    elif not gradient:
+        entry["value"] = float(expectation(circuit, operator, weights, inputs, noise=noise))
+    if gradient:
+        import torch
+
+        parts = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in (weights, inputs)]
+        ways: dict[str, Any] = {"noise": noise, "shots": shots, "gradient": method, "generator": generator}
+        value = expectation(circuit, operator, *parts, **ways)
         if not shots:
-            entry["value"] = float(exact.detach())
-        if gradient:
-            parts = (weights, inputs)
-            slopes = torch.autograd.grad(exact, parts, allow_unused=True) if exact.requires_grad else (None, None)
-            whole = torch.cat([torch.zeros_like(t) if s is None else s for s, t in zip(slopes, parts, strict=True)])
-            names = [p.name for p in circuit.weights + circuit.inputs]
-            entry["gradient"] = dict(zip(names, whole.tolist(), strict=True))
+            entry["value"] = float(value.detach())
+        slopes = torch.autograd.grad(value, parts, allow_unused=True) if value.requires_grad else (None, None)
+        whole = torch.cat([torch.zeros_like(t) if s is None else s for s, t in zip(slopes, parts, strict=True)])
+        names = [p.name for p in circuit.weights + circuit.inputs]
+        entry["gradient"] = dict(zip(names, whole.tolist(), strict=True))
     return entry
+
+
+def _generator(seed: int) -> Any:
+    import torch
+
+    return torch.Generator().manual_seed(seed)
 
 
 def _draw(counts: dict[str, int], path: Path) -> None:
