@@ -35,7 +35,7 @@ def calls(tmp_path, monkeypatch):
         for k in range(3):
             Path(folder, f"{k}.qasm").write_text(BELL.replace("cx", "h q[1];\n" * k + "cx"))
     np.savez("repetition.npz", h=np.array([[1, 1, 0], [0, 1, 1]]))
-    Path("demands.csv").write_text("source,destination,fidelity,rate\n0,1,0.6,0.5\n")
+    Path("demands.csv").write_text("source,destination,fidelity,rate\n0,2,0.6,0.5\n")
     Path("requests.csv").write_text("initiator,responder,start_s,end_s,memories,fidelity\n0,1,0.1,0.4,1,0.5\n")
     Path("hardware.json").write_text('{"memories": 4}')
     Path("message.txt").write_text("pay")
