@@ -1,6 +1,7 @@
 """The options of all verbs, walked: ranges, choices, words in the help."""
 
 import typing
+from pathlib import Path
 
 import pytest
 from tests.cli.walk import verbs
@@ -117,3 +118,31 @@ def test_help_has_words_and_an_example(bitket):
         assert f"Example: bitket {verb} " in " ".join(command.help.split()), verb
         for p in command.params:
             assert p.help, (verb, p.name)
+
+
+@pytest.mark.parametrize(
+    ("line", "size"),
+    [
+        ("keys new --bits 8796093022208", "three files of 8796093022208 key bits"),
+        ("generate train circuits --out m --width 16384 --layers 1000", "width 16384 with 1000 layers needs"),
+    ],
+)
+def test_sizes_are_reckoned_before_they_are_allocated(bitket, calls, line, size):
+    import time
+
+    begin = time.process_time()
+    status, out, err = bitket(*line.split())
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert size in err
+    assert time.process_time() - begin < 20
+    assert not Path("new").exists()
+    assert not Path("m").exists()
+
+
+def test_the_largest_number_of_layers_ends(bitket, calls):
+    assert (
+        bitket("sentence", "cat sleeps", "--lexicon", "lexicon.json", "--layers", options.RANGES["ansatz layers"].high)[
+            0
+        ]
+        == 0
+    )

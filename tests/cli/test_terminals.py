@@ -85,3 +85,22 @@ def test_a_real_process(calls, before, after):
     )
     if after == "| cat":
         assert b"########" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "bitket: not enough memory\n"),
+        (MemoryError("Unable to allocate 9 PiB"), "bitket: not enough memory (Unable to allocate 9 PiB)\n"),
+        (
+            RuntimeError("[enforce fail] you tried to allocate 8000000000 bytes. Error code 12"),
+            "bitket: not enough memory (8000000000 bytes were asked for)\n",
+        ),
+    ],
+)
+def test_memory_that_runs_out_is_one_line(bitket, monkeypatch, error, line):
+    def full(name):
+        raise error
+
+    monkeypatch.setattr("bitket.studies.load", full)
+    assert bitket("cite", "zne-nn") == (2, "", line)

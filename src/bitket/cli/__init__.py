@@ -6,6 +6,7 @@ Wrong input ends with one line on standard error and status 2, an interrupt with
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -71,7 +72,12 @@ def _status(arguments: list[str]) -> int:
     except BitketError as error:
         return _refuse(str(error))
     except MemoryError as error:
-        return _refuse(f"not enough memory ({error})")
+        return _refuse(f"not enough memory ({error})" if str(error) else "not enough memory")
+    except RuntimeError as error:
+        asked = re.search(r"tried to allocate (\d+) bytes", str(error))  # torch, on the CPU
+        if asked is None:
+            raise
+        return _refuse(f"not enough memory ({asked[1]} bytes were asked for)")
     except typer.TyperException as error:  # wrong options and arguments
         return _refuse(_usage(error))
     except (KeyboardInterrupt, typer.Abort) as end:

@@ -62,6 +62,7 @@ def train(
         corpus = corpus.take(fitting)
     else:
         corpus = corpus.shorter_than(context)
+    _require_memory(corpus, tokens, width, layers, context)
     model = CircuitGPT(GeneratorConfig(width, layers, 4 if width % 4 == 0 else 1, context, 0.1, tokens))
     training = Training(
         epochs, batch_size=8, optimiser="adamw", learning_rate=learning_rate, decay="cosine", largest_gradient=1.0
@@ -84,6 +85,17 @@ def train(
         f"{result.history[-1]:.3f} a token after {epochs} epochs",
         markup=False,
     )
+
+
+def _require_memory(corpus: QasmCorpus, tokens: str, width: int, layers: int, context: int) -> None:
+    """Refuse a network that cannot be trained in memory: its weights, their slopes and the optimiser's two means, and activations."""
+    from bitket.quantum.simulation.memory import require
+
+    words = {line for text in corpus.texts for line in text.splitlines()}
+    weights = layers * 12 * width**2 + (context + (len(words) if tokens == "line" else 1000)) * width
+    longest = max(text.count("\n") for text in corpus.texts)
+    activations = 8 * layers * longest * (16 * width + 4 * longest)
+    require(4.0 * (4 * weights + activations), f"training a network of width {width} with {layers} layers")
 
 
 def sample(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +36,15 @@ def keys(
 ) -> None:
     """Make key files for a trial on one machine. Example: bitket keys keys --bits 100000"""
     from bitket.networks.signatures.keys import make_stores
+    from bitket.quantum.simulation.memory import require
 
+    require(6 * bits / 8, f"three files of {bits} key bits")  # the draws, and the words that are written
+    parent = next(p for p in folder.absolute().parents if p.exists())
+    there = shutil.disk_usage(parent).free
+    if 3 * bits / 8 > there:
+        raise InvalidInput(
+            f"{folder}: three files of {bits} key bits take {3 * bits // 8} bytes; {there} are free there"
+        )
     stores = make_stores(folder, bits)
     if as_json:
         print(json.dumps({store.party: str(store.path) for store in stores} | {"bits": stores[0].left()}))

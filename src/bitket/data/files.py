@@ -164,6 +164,9 @@ def read_images(path: str | Path, height: int = 8, width: int = 8, colour: bool 
     classes = sorted(folder.name for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     if not classes:
         raise InvalidInput(f"{path}: one folder for each class is needed; there is none")
+    size = 8 * height * width * (3 if colour else 1) * sum(len(list((path / name).iterdir())) for name in classes)
+    if size > _MOST:
+        raise InvalidInput(f"{path}: images of {height} x {width} pixels take {size} bytes; {_MOST} are the most")
     pixels, y = [], []
     for k, name in enumerate(classes):
         files = sorted(f for f in (path / name).iterdir() if f.suffix.lower() in _PICTURES)
