@@ -145,6 +145,30 @@ BEFORE = {
     "topology": ["network"],
     "groundstate": ["groundstate"],
 }
+
+
+@pytest.mark.usefixtures("made")
+def test_run_folders_that_are_damaged(bitket, calls):
+    folder = Path("runs/estimating-pi/finished")
+    files = {name: (folder / name).read_text() for name in ("config.json", "result.json", "report.json")}
+    study = calls["show"][1]
+    for name, text in files.items():
+        whole = json.loads(text)
+        texts = [*WRONG, text[:50], ""]
+        texts += [json.dumps(whole | {field: value}) for field in whole for value in VALUES]
+        for bad in texts:
+            (folder / name).write_text(bad)
+            for line in (["report", folder], ["run", study, "finished", "--resume"]):
+                status, out, err = bitket(*line)
+                assert status in (0, 2), (bad, err)
+                assert status == 0 or (out, err.count("\n")) == ("", 1), (bad, err)
+            status, _, err = bitket("report", folder)
+            if bad in WRONG and name != "config.json":
+                assert status == 2, bad
+        (folder / name).write_text(text)
+    assert bitket("report", folder)[0] == 0
+
+
 VALUES = [None, -1, 1.5, 10**30, True, "x", "", [], [1], [[]], {}, {"a": 1}, [{}], [None]]
 
 

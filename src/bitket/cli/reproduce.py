@@ -21,6 +21,7 @@ from bitket.cli.console import STYLES, console, tell
 from bitket.cli.options import Json, Out, Seed, number
 from bitket.cli.run import GO_ON, new_id, newest
 from bitket.errors import InvalidInput
+from bitket.runs.files import read_json
 
 __all__ = ["Job", "failure_of", "register"]
 
@@ -44,13 +45,13 @@ class Job:
         """Its row of the scoreboard, from its folder; ``failure`` where it has not left a result."""
         row = {"study": self.key, "folder": str(self.folder), "title": self.key, "claims": {}, "seconds": 0.0}
         try:
-            result = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
-            extras = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            result = read_json(self.folder / "result.json", "a result")
+            title = read_json(self.folder / "report.json", "a result")["paper"]["title"]
+            words = [claim["verdict"] for claim in result["claims"]]
+        except (InvalidInput, KeyError, TypeError):
             return row | {"error": failure or "it left no result"}
-        words = [claim["verdict"] for claim in result["claims"]]
         claims = {word: words.count(word) for word in STYLES}
-        return row | {"title": extras["paper"]["title"], "claims": claims, "seconds": result["seconds"], "error": ""}
+        return row | {"title": title, "claims": claims, "seconds": result["seconds"], "error": ""}
 
 
 def register(app: typer.Typer) -> None:
@@ -120,7 +121,7 @@ def _resumable(folder: Path, scale: str, seed: int) -> Path | None:
     last = newest(folder)
     if last is None:
         return None
-    header = json.loads((last / "config.json").read_text(encoding="utf-8"))
+    header = read_json(last / "config.json", "a run")
     return last if (header["scale"], header["seed"]) == (scale, seed) else None
 
 
