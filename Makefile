@@ -1,7 +1,8 @@
 # make reproduce: rerun every paper at quick scale, with a scoreboard and an HTML report. make test: all checks.
 # Both set everything up in .venv; Python 3.11 or later, a C++17 compiler and make are all they need.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-JOBS ?= 1
+# Studies at a time: as many as there are cores.
+JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 VENV := .venv
 BIN := $(VENV)/bin
 CODE := src tests benchmarks
@@ -31,9 +32,13 @@ results: $(VENV)/.stamp-all
 	$(BIN)/python -m bitket.report.readme README.md results/*.json
 
 $(VENV)/.stamp-%: $(INSTALLED)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e ".[$*]"
-	touch $@
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "step 1 of 2: a virtual environment in $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "step 2 of 2: the packages of constraints.txt, then the compiled core on $(JOBS) cores; minutes, the first time"
+	@rm -f $(VENV)/failed
+	@{ CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(BIN)/pip install --disable-pip-version-check --progress-bar off -c constraints.txt \
+	  -e ".[$*]" || touch $(VENV)/failed; } | grep --line-buffered -v "^Requirement already"; test ! -e $(VENV)/failed
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist

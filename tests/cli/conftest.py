@@ -1,11 +1,13 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bitket.cli import main
 
 STUDY = str(Path(__file__).parents[1] / "studies" / "estimating_pi.py")
+BELL = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q[0];\ncx q[0],q[1];\nmeasure q -> c;\n'
 
 
 @pytest.fixture
@@ -20,3 +22,55 @@ def bitket(monkeypatch, capsys):
         return end.value.code, out, err
 
     return call
+
+
+@pytest.fixture
+def calls(tmp_path, monkeypatch):
+    """A quick call of every verb, by its name, in a folder that has the files it reads; ``{n}`` stands for a number not used before."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("bell", "angles"):
+        Path(f"{name}.qasm").write_text(BELL)
+    for folder in ("circuits", "others"):
+        Path(folder).mkdir()
+        for k in range(3):
+            Path(folder, f"{k}.qasm").write_text(BELL.replace("cx", "h q[1];\n" * k + "cx"))
+    np.savez("repetition.npz", h=np.array([[1, 1, 0], [0, 1, 1]]))
+    Path("demands.csv").write_text("source,destination,fidelity,rate\n0,2,0.6,0.5\n")
+    Path("requests.csv").write_text("initiator,responder,start_s,end_s,memories,fidelity\n0,1,0.1,0.4,1,0.5\n")
+    Path("hardware.json").write_text('{"memories": 4}')
+    Path("message.txt").write_text("pay")
+    Path("lexicon.json").write_text('{"cat": "N", "sleeps": "IV"}')
+    return {
+        "list": ["list"],
+        "show": ["show", STUDY],
+        "cite": ["cite", STUDY],
+        "run": ["run", STUDY, "run{n}", "--set", "rounds=1"],
+        "report": ["report", "runs/estimating-pi/finished"],
+        "reproduce": ["reproduce", STUDY],
+        "simulate": ["simulate", "bell.qasm", "--observable", "ZZ", "--shots", "100"],
+        "groundstate": ["groundstate", "0.5*ZZ - XI", "--largest", "2", "--shots", "100"],
+        "generate train": "generate train circuits --out model{n}.safetensors --width 8 --layers 1 --context 32 --epochs 1".split(),
+        "generate sample": "generate sample made.safetensors --out new{n} --count 2 --lines 10".split(),
+        "generate verify": "generate verify others --against circuits".split(),
+        "sentence": ["sentence", "cat sleeps", "--lexicon", "lexicon.json"],
+        "network": ["network", "line", "--seconds", "0.5", "--requests", "requests.csv", "--hardware", "hardware.json"],
+        "keys": ["keys", "keys{n}", "--bits", "3000"],
+        "sign": "sign message.txt --keys made/signer.keys --output message{n}.qds".split(),
+        "verify": "verify message.txt made.qds --keys made/receiver1.keys --peer-keys made/receiver2.keys".split(),
+        "codes info": ["codes", "info", "repetition.npz"],
+        "codes product": ["codes", "product", "repetition.npz", "repetition.npz"],
+        "codes reduce": ["codes", "reduce", "repetition.npz", "--distance", "2"],
+    }
+
+
+@pytest.fixture
+def made(calls, bitket):
+    """What some of the calls read and others write."""
+    for line in (
+        ["run", STUDY, "finished", "--set", "rounds=1"],
+        "generate train circuits --out made.safetensors --width 8 --layers 1 --context 32 --epochs 1".split(),
+        ["keys", "made", "--bits", "100000"],
+        "sign message.txt --keys made/signer.keys --output made.qds".split(),
+    ):
+        status, _, err = bitket(*line)
+        assert status == 0, err

@@ -49,21 +49,6 @@ def test_info_and_product(bitket, folder):
     assert read_code(folder / "hgp.npz").k == 16
 
 
-def test_choices_are_those_of_the_library():
-    from typing import get_args
-
-    from bitket.cli import codes, network
-    from bitket.networks.network import Mode
-    from bitket.networks.scheduling import METHODS
-    from bitket.networks.states import FORMALISMS
-    from bitket.quantum.codes.reduce import WeightMethod
-
-    assert get_args(codes.Method) == get_args(WeightMethod)
-    assert get_args(network.Method) == METHODS
-    assert get_args(network.Formalism) == FORMALISMS
-    assert get_args(network.Mode) == get_args(Mode)
-
-
 def test_a_bound_says_how_it_was_found(bitket, folder):
     _, text, _ = bitket("codes", "info", folder / "steane.npz", "--budget", 1)
     assert text.startswith("[[7, 1, <=3]] CSS; distance at most, by information sets, 1 trials, ")

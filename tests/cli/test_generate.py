@@ -59,7 +59,7 @@ def test_real_files_are_copies_of_themselves(bitket, folder):
         (("train", "NOWHERE", "--out", "M"), "there is no such folder"),
         (("train", "EMPTY", "--out", "M"), "there is no .qasm file"),
         (("train", "BROKEN", "--out", "M"), "b.qasm:1:"),
-        (("train", "REAL", "--out", "M", "--tokens", "word"), "--tokens word: line and gate are known"),
+        (("train", "REAL", "--out", "M", "--tokens", "word"), "'word' is not one of 'line', 'gate'"),
         (("train", "REAL", "--out", "M", "--context", "8", "--tokens", "gate"), "every file of"),
         (("train", "REAL"), "missing option '--out'"),
         (("sample", "NOWHERE", "--out", "NEW"), "there is no such file"),
@@ -91,8 +91,8 @@ def test_requests_beyond_the_model(bitket, folder, tmp_path):
     for arguments, message in (
         (("--qubits", 30), "30 qubits: larger than any training file; first registers have 2 to 7"),
         (("--lines", 64), "64 lines: 4 to 63 are possible"),
-        (("--temperature", 0), "temperature 0.0"),
-        (("--constraint", "strict"), "constraint 'strict'"),
+        (("--temperature", 0), "'0' is not a number above 0"),
+        (("--constraint", "strict"), "'strict' is not one of 'grammar', 'paper', 'none'"),
     ):
         status, _, err = bitket("generate", "sample", model, "--out", tmp_path / "new", *arguments)
         assert status == 2

@@ -77,12 +77,33 @@ def wait_for(path, process):
 
 def test_an_interrupt_ends_with_130_and_how_to_go_on(bitket, tmp_path):
     process = begin("run", STUDY, "one", "--out", tmp_path, "--set", "pause=0.5", stdout=subprocess.DEVNULL)
-    wait_for(tmp_path / "estimating-pi" / "one" / "config.json", process)
-    time.sleep(0.2)
+    wait_for(tmp_path / "estimating-pi" / "one" / "checkpoint" / "clock.json", process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
     assert err.decode() == "bitket: stopped; the same command with --resume goes on where it was\n"
+
+
+def test_an_interrupt_before_anything_is_stored_leaves_nothing(tmp_path):
+    text = Path(STUDY).read_text().replace("        run.log(part", "        time.sleep(60)\n        run.log(part")
+    (tmp_path / "slow.py").write_text(text)
+    process = begin("run", tmp_path / "slow.py", "one", "--out", tmp_path / "runs", stdout=subprocess.DEVNULL)
+    wait_for(tmp_path / "runs" / "estimating-pi" / "one" / "config.json", process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert (process.returncode, err.decode()) == (130, "bitket: stopped\n")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_interrupt_of_other_work_advises_nothing_and_leaves_no_folder(tmp_path):
+    process = begin("network", "line", "--seconds", "1e6", "--out", tmp_path / "runs", stdout=subprocess.DEVNULL)
+    while not list(tmp_path.glob("runs/network/*")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert (process.returncode, err.decode()) == (130, "bitket: stopped\n")
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("verb", ["show", "cite"])
@@ -90,7 +111,7 @@ def test_a_reader_that_has_gone_ends_it_quietly(verb):
     script = f"{{ sleep 1; {sys.executable} -m bitket {verb} {STUDY}; }} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
     assert done.stderr == ""
-    assert done.stdout.strip() == "1"
+    assert done.stdout.strip() == "141"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -71,10 +71,10 @@ def test_an_empty_file(bitket, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sign", "nothing", "--keys", "k/signer.keys"], "nothing: the file cannot be read"),
-        (["sign", "f", "--keys", "nothing"], "nothing: the key file cannot be opened"),
+        (["sign", "nothing", "--keys", "k/signer.keys"], "nothing: there is no such file"),
+        (["sign", "f", "--keys", "nothing"], "nothing: there is no such file"),
         (["sign", "f", "--keys", "f"], "f: not a key file"),
-        (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "from 8 to 8192"),
+        (["sign", "f", "--keys", "k/signer.keys", "--bits", "3"], "a whole number from 8 to 8192"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "no/where.qds"], "no key was used"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "k"], "cannot write k: it is a folder"),
         (["sign", "f", "--keys", "k/signer.keys", "-o", "f"], "f: it is there already and is no signature"),
@@ -85,7 +85,7 @@ def test_an_empty_file(bitket, tmp_path, monkeypatch):
         ),
         (
             ["verify", "f", "none", "--keys", "k/receiver1.keys", "--peer-keys", "k/receiver2.keys"],
-            "none: the file cannot be read",
+            "none: there is no such file",
         ),
         (["keys", "k"], "not overwritten"),
         (["keys", "new", "--bits", "10000000001"], "from 1 to 10000000000"),

@@ -138,7 +138,7 @@ def test_what_a_circuit_leaves_out_is_noted(bitket, tmp_path):
 @pytest.mark.parametrize(
     ("text", "arguments", "message"),
     [
-        (None, [], r"circuit.qasm: the file cannot be read (No such file or directory)"),
+        (None, [], r"circuit.qasm: there is no such file"),
         ("OPENQASM 3; qubit[2] q\nx q[0];", [], "circuit.qasm:2:1: "),
         ("OPENQASM 2.0; qreg q[2]; foo q[0];", [], "foo"),
         ("OPENQASM 3; include 'stdgates.inc'; qubit[2] q; cx q[0], q[2];", [], "1:59: index 2 is out of range"),
@@ -150,7 +150,7 @@ def test_what_a_circuit_leaves_out_is_noted(bitket, tmp_path):
         ("OPENQASM 3; qubit[2] q;", ["--observable", "ZZZ"], "--observable ZZZ: it is on 3 qubits, the circuit has 2"),
         ("OPENQASM 3; qubit[2] q;", ["--observable", "ZA"], "--observable ZA: operator, position 1"),
         ("OPENQASM 3; qubit[2] q;", ["--param", "a=1"], "--param a=1: the circuit has no parameters"),
-        ("OPENQASM 3; qubit[2] q;", ["--shots", "0"], "'--shots': Input should be greater than or equal to 1"),
+        ("OPENQASM 3; qubit[2] q;", ["--shots", "0"], "'--shots': '0' is not a whole number from 1 to"),
         ("OPENQASM 3; qubit[2] q;", ["--gradient"], "--gradient: an --observable"),
         ("OPENQASM 3; qubit[2] q;", ["--figure", "x.txt"], "--figure x.txt: a name that ends in .svg"),
         ("OPENQASM 3; qubit[2] q;", ["--figure", "/proc/x.svg"], "cannot write /proc/x.svg"),
@@ -158,7 +158,7 @@ def test_what_a_circuit_leaves_out_is_noted(bitket, tmp_path):
         ("OPENQASM 3; qubit[2] q;", ["--noise", "depolarizing:2"], "between 0 and"),
         ("OPENQASM 3; qubit[2] q;", ["--noise", "depolarizing:a"], "--noise depolarizing:a: one rate or two"),
         ("OPENQASM 3; qubit[2] q;", ["--noise", "bit_flip:0.1,0.1"], "--noise bit_flip:0.1,0.1: one rate after"),
-        ("OPENQASM 3; qubit[2] q;", ["--noise", "nothing.json"], "--noise nothing.json: neither NAME:RATE"),
+        ("OPENQASM 3; qubit[2] q;", ["--noise", "nothing.json"], "nothing.json: there is no such file"),
         ("OPENQASM 3; qubit[2] q;", ["--noise", "x:1", "--noise", "readout:0"], "--noise x:1: depolarizing, readout"),
         ("OPENQASM 3; qubit[2] q;", ["--noise", "readout:0", "--device", "manila"], "--device and --noise: one of"),
         ("OPENQASM 3; qubit[2] q;", ["--device", "nowhere"], "nowhere"),

@@ -72,7 +72,7 @@ def test_folders_that_hold_no_corpus(tmp_path):
     with pytest.raises(InvalidInput, match=r"a\.qasm: the first statement must be 'OPENQASM 2\.0;'"):
         QasmCorpus.from_folder(tmp_path)
     (tmp_path / "a.qasm").write_bytes(b"OPENQASM 2.0;\xff")
-    with pytest.raises(InvalidInput, match="cannot be read as UTF-8"):
+    with pytest.raises(InvalidInput, match="is not UTF-8 text"):
         QasmCorpus.from_folder(tmp_path)
 
 

@@ -70,7 +70,7 @@ def test_any_bytes_give_a_table_or_one_line(tmp_path_factory, suffix, content):
         ("a.csv", "x,label\n1e999,a\n", "line 2, column 'x': inf; finite"),
         ("a.csv", "x,label\n1, \n", "line 2, column 'label': empty"),
         ("a.csv", "x,label\n1,a,b\n", "line 2: 3 fields, the header has 2"),
-        ("a.csv", b"x,label\n\xff,a\n", "cannot be read as a table"),
+        ("a.csv", b"x,label\n\xff,a\n", "byte 8 is not UTF-8 text"),
         ("a.npz", b"not a zip", "not an npz file of plain arrays"),
         ("a.txt", "x", "a folder of images or a .csv, .tsv or .npz file is needed"),
         ("a.tsv", "Review\tLiked\nGood\t2\n", "line 2, column 'Liked': '2'; 0 or 1"),

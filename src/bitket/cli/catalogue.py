@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from bitket.cli.console import console
+from bitket.cli.options import Json
 
 __all__ = ["register"]
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Study = Annotated[str, typer.Argument(help="A study's key (see 'bitket list'), or a Python file that holds one.")]
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
+from bitket.cli import options
 from bitket.cli.console import console
 from bitket.cli.folders import require_writable
+from bitket.cli.options import Json, Search, choice, number
 from bitket.errors import InvalidInput
 
 __all__ = ["register"]
 
-Method = Literal["ppo", "annealing", "classical", "generators", "hastings"]
-Budget = Annotated[
-    int, typer.Option(min=1, metavar="WORDS", help="Words to look at before a distance is only bounded.")
-]
+Budget = Annotated[int, number("words", help="Words to look at before a distance is only bounded.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,9 +33,8 @@ def register(app: typer.Typer) -> None:
 def info(
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="FILE",
-            help="Check matrices or stabilisers: .npz, .npy, .alist, .mtx, or text (.txt, .csv, .dat, .stab).",
+        options.file(
+            help="Check matrices or stabilisers: .npz, .npy, .alist, .mtx, or text (.txt, .csv, .dat, .stab)."
         ),
     ],
     budget: Budget = 2_000_000_000,
@@ -50,8 +47,8 @@ def info(
 
 
 def product(
-    first: Annotated[Path, typer.Argument(metavar="A", help="Classical check matrix.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Classical check matrix.")],
+    first: Annotated[Path, options.file("A", help="Classical check matrix.")],
+    second: Annotated[Path, options.file("B", help="Classical check matrix.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the product here.")] = None,
     budget: Budget = 2_000_000_000,
     as_json: Json = False,
@@ -89,19 +86,15 @@ def bicycle(
 
 
 def reduce(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Classical check matrix, or a CSS code for generators and hastings.")
-    ],
-    weight: Annotated[int, typer.Option(help="Greatest weight of a check of the quantum code.")] = 6,
-    method: Annotated[Method, typer.Option(help="How lighter checks are found.")] = "annealing",
-    distance: Annotated[
-        int | None, typer.Option(min=1, help="Distance to reach; without it that of the input.")
-    ] = None,
+    file: Annotated[Path, options.file(help="Classical check matrix, or a CSS code for generators and hastings.")],
+    weight: Annotated[int, number("weight", help="Greatest weight of a check of the quantum code.")] = 6,
+    method: Annotated[Search, choice(Search, "METHOD", help="How lighter checks are found")] = "annealing",
+    distance: Annotated[int | None, number("distance", help="Distance to reach; without it that of the input.")] = None,
     evaluations: Annotated[
         int | None,
-        typer.Option(min=1, help="Distances that a search (ppo, annealing) measures at most; a million if left out."),
+        number("evaluations", help="Distances that ppo and annealing measure at most; a million if left out."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the search; 0 if left out.")] = None,
+    seed: Annotated[int | None, number("seed", help="Seed of the search; 0 if left out.")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write the quantum code: .npz, .alist, .mtx or .stim."),
@@ -123,6 +116,9 @@ def reduce(
     code = read_code(file)
     if seed_out is not None and method in ("generators", "hastings"):
         raise InvalidInput(f"--seed-out: the method {method} finds no classical factor")
+    if evaluations is not None and method not in ("ppo", "annealing"):
+        raise InvalidInput(f"--evaluations: the method {method} searches nothing; ppo and annealing do")
+    evaluations = evaluations or 1_000_000
     _require_writable((out, seed_out), (file,))
     if seed_out is not None and seed_out.suffix.lower() == ".stim":
         raise InvalidInput(f"{seed_out}: memory circuits are made for CSS codes; --seed-out takes .npz, .alist or .mtx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import re
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from bitket.errors import InvalidInput
 
-__all__ = ["new_folder", "require_writable"]
+__all__ = ["new_folder", "remove_empty", "require_writable"]
+
+_made: list[Path] = []  # by this process, outer ones first
 
 
 def new_folder(parent: Path, name: str) -> Path:
@@ -26,11 +29,20 @@ def new_folder(parent: Path, name: str) -> Path:
     while folder.exists():
         count += 1
         folder = folder.with_name(f"{folder.name.rsplit('_', 1)[0]}_{count}")
+    missing = [above for above in reversed(folder.parents) if not above.exists()]
     try:
         folder.mkdir(parents=True)
     except OSError as error:
         raise InvalidInput(f"cannot write {folder}: {error.strerror}") from None
+    _made.extend((*missing, folder))
     return folder
+
+
+def remove_empty() -> None:
+    """Remove the folders that `new_folder` made and that hold nothing: their work failed or was stopped."""
+    while _made:
+        with contextlib.suppress(OSError):
+            _made.pop().rmdir()
 
 
 def require_writable(path: Path) -> None:

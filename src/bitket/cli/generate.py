@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
+from bitket.cli import options
 from bitket.cli.console import console
+from bitket.cli.options import Constraint, Json, Seed, Tokens, choice, number
 from bitket.errors import BitketError, InvalidInput
+from bitket.files import read_bytes
 
 if TYPE_CHECKING:
     from bitket.data.circuits import QasmCorpus
 
 __all__ = ["register"]
-
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,22 +33,20 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    folder: Annotated[Path, typer.Argument(help="Folder of .qasm files in OpenQASM 2.")],
+    folder: Annotated[Path, options.folder(help="Folder of .qasm files in OpenQASM 2.")],
     out: Annotated[Path, typer.Option(metavar="MODEL", help="File to write the generator to.")],
     tokens: Annotated[
-        str, typer.Option(help="line: one token a line; gate: gates, angles and operands apart.")
+        Tokens, choice(Tokens, "KIND", help="A token a line, or for each gate, angle and operand")
     ] = "line",
-    width: Annotated[int, typer.Option(min=8, help="Width of the network.")] = 128,
-    layers: Annotated[int, typer.Option(min=1, help="Its layers.")] = 2,
-    context: Annotated[int, typer.Option(min=8, help="Longest file, in tokens; longer ones are left out.")] = 512,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the files.")] = 20,
-    learning_rate: Annotated[float, typer.Option(help="Of AdamW, decaying by a cosine.")] = 2e-3,
+    width: Annotated[int, number("width", help="Width of the network.")] = 128,
+    layers: Annotated[int, number("network layers", help="Its layers.")] = 2,
+    context: Annotated[int, number("context", help="Longest file, in tokens; longer ones are left out.")] = 512,
+    epochs: Annotated[int, number("epochs", help="Passes over the files.")] = 20,
+    learning_rate: Annotated[float, number("learning rate", help="Of AdamW, decaying by a cosine.")] = 2e-3,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Train a generator on a folder. Example: bitket generate train circuits --out circuits.safetensors"""
-    if tokens not in ("line", "gate"):
-        raise InvalidInput(f"--tokens {tokens}: line and gate are known")
     import torch
 
     from bitket.learning import Training
@@ -64,8 +62,8 @@ def train(
         corpus = corpus.take(fitting)
     else:
         corpus = corpus.shorter_than(context)
-    kind: Any = tokens
-    model = CircuitGPT(GeneratorConfig(width, layers, 4 if width % 4 == 0 else 1, context, 0.1, kind))
+    _require_memory(corpus, tokens, width, layers, context)
+    model = CircuitGPT(GeneratorConfig(width, layers, 4 if width % 4 == 0 else 1, context, 0.1, tokens))
     training = Training(
         epochs, batch_size=8, optimiser="adamw", learning_rate=learning_rate, decay="cosine", largest_gradient=1.0
     )
@@ -89,17 +87,34 @@ def train(
     )
 
 
+def _require_memory(corpus: QasmCorpus, tokens: str, width: int, layers: int, context: int) -> None:
+    """Refuse a network that cannot be trained in memory: its weights, their slopes and the optimiser's two means, and activations."""
+    from bitket.quantum.simulation.memory import require
+
+    words = {line for text in corpus.texts for line in text.splitlines()}
+    weights = layers * 12 * width**2 + (context + (len(words) if tokens == "line" else 1000)) * width
+    longest = max(text.count("\n") for text in corpus.texts)
+    activations = 8 * layers * longest * (16 * width + 4 * longest)
+    require(4.0 * (4 * weights + activations), f"training a network of width {width} with {layers} layers")
+
+
 def sample(
-    model: Annotated[Path, typer.Argument(help="A generator, as 'train' wrote it.")],
+    model: Annotated[Path, options.file("MODEL", help="A generator, as 'train' wrote it.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write the files to.")],
     qubits: Annotated[
-        int | None, typer.Option(min=1, help="Of each circuit. [default: as the training files have them]")
+        int | None, number("qubits", help="Of each circuit. [default: as the training files have them]")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many files.")] = 10,
-    lines: Annotated[int | None, typer.Option(help="Most lines of each file. [default: until the end token]")] = None,
-    constraint: Annotated[str, typer.Option(help="grammar (valid files), paper or none.")] = "grammar",
-    top_k: Annotated[int, typer.Option(min=1, help="How many of the likeliest tokens can follow.")] = 5,
-    temperature: Annotated[float, typer.Option(help="Above 1 bolder, below 1 closer to the training files.")] = 1.0,
+    count: Annotated[int, number("files", help="How many files.")] = 10,
+    lines: Annotated[
+        int | None, number("lines", help="Most lines of each file. [default: until the end token]")
+    ] = None,
+    constraint: Annotated[
+        Constraint, choice(Constraint, "RULES", help="What can follow, by the grammar only valid files")
+    ] = "grammar",
+    top_k: Annotated[int, number("tokens", help="How many of the likeliest tokens can follow.")] = 5,
+    temperature: Annotated[
+        float, number("temperature", help="Above 1 bolder, below 1 closer to the training files.")
+    ] = 1.0,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -109,7 +124,6 @@ def sample(
     from bitket.quantum.generation import CircuitGPT
     from bitket.runs.files import write_text
 
-    mode: Any = constraint
     texts = CircuitGPT.load(model).sample(
         count,
         generator=torch.Generator().manual_seed(seed),
@@ -117,7 +131,7 @@ def sample(
         max_lines=lines,
         top_k=top_k,
         temperature=temperature,
-        constraint=mode,
+        constraint=constraint,
     )
     names = [out / f"generated_{k + 1:0{max(4, len(str(count)))}}.qasm" for k in range(count)]
     for name, text in zip(names, texts, strict=True):
@@ -129,8 +143,8 @@ def sample(
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder of generated .qasm files.")],
-    against: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the real ones.")],
+    folder: Annotated[Path, options.folder(help="Folder of generated .qasm files.")],
+    against: Annotated[Path, options.folder("FOLDER", "--against", help="Folder of the real ones.")],
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -140,9 +154,7 @@ def verify(
     from bitket.quantum.generation import RealismClassifier, WiringClassifier, canonical, negatives
     from bitket.quantum.generation import verify as report_on
 
-    if not folder.is_dir():
-        raise InvalidInput(f"{folder}: there is no such folder")
-    raw = [file.read_text(encoding="utf-8", errors="replace") for file in sorted(folder.rglob("*.qasm"))]
+    raw = [read_bytes(file).decode("utf-8", "replace") for file in sorted(folder.rglob("*.qasm"))]
     if not raw:
         raise InvalidInput(f"{folder}: there is no .qasm file")
     real = _read(against)

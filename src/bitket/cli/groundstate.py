@@ -8,14 +8,15 @@ import os
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
 from bitket.cli.console import console
 from bitket.cli.folders import new_folder, require_writable
+from bitket.cli.options import Ansatz, Json, Mapping, Measurement, Mitigation, Out, choice, number
 from bitket.errors import InvalidInput
+from bitket.files import read_json, read_text
 
 if TYPE_CHECKING:
     from bitket.algebra import PauliSum
@@ -31,13 +32,6 @@ _LEVELS = 8  # eigenstates looked through for one of a given spin
 _NOISY_QUBITS = 10
 _LEFT = 1e-3  # weight outside the sector of which a state is said to have left it
 
-# The choices stand here and not where they are implemented, so that wrong input is refused before torch is loaded.
-Mapping = Literal["jordan_wigner", "parity", "bravyi_kitaev"]
-Ansatz = Literal["adapt", "search", "efficient-su2", "real-amplitudes"]
-Extrapolation = Literal["linear", "polynomial", "richardson", "exponential"]
-Method = Literal[
-    "shadows", "biased", "diagram", "adaptive", "derandomised", "derandomised-biased", "derandomised-diagram", "groups"
-]
 _OF_MOLECULES = ("basis", "charge", "spin", "mapping", "taper", "frozen_core", "active")
 
 
@@ -57,18 +51,17 @@ def groundstate(
         ),
     ],
     basis: Annotated[str, typer.Option(help="Basis set of a molecule.")] = "sto-3g",
-    bond_length: Annotated[float | None, typer.Option(help="Of a molecule by name, in ångström.")] = None,
-    charge: Annotated[int, typer.Option(min=-100, max=100, help="Charge of a molecule.")] = 0,
+    bond_length: Annotated[float | None, number("bond length", help="Of a molecule by name, in ångström.")] = None,
+    charge: Annotated[int, number("charge", help="Charge of a molecule.")] = 0,
     spin: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            max=100,
+        number(
+            "unpaired electrons",
             help="Unpaired electrons of a molecule: 0 for a singlet, 2 for a triplet; the fewest unless given.",
         ),
     ] = None,
     mapping: Annotated[
-        Mapping, typer.Option(help="How orbitals become qubits; parity takes two qubits less.")
+        Mapping, choice(Mapping, "MAPPING", help="How orbitals become qubits (parity takes two qubits less)")
     ] = "parity",
     taper: Annotated[
         bool, typer.Option("--taper", help="One qubit less for each symmetry that is a parity of occupations.")
@@ -76,19 +69,23 @@ def groundstate(
     frozen_core: Annotated[bool, typer.Option("--frozen-core", help="Keep inner shells doubly occupied.")] = False,
     active: Annotated[str, typer.Option(metavar="E,O", help="Active space: electrons, orbitals.")] = "",
     ansatz: Annotated[
-        Ansatz, typer.Option(help="Grown (adapt), built by a learning agent (search), or of fixed layers.")
+        Ansatz, choice(Ansatz, "ANSATZ", help="Grown, built by a learning agent, or of fixed layers")
     ] = "adapt",
-    layers: Annotated[int, typer.Option(min=1, max=100, help="Layers of efficient-su2 and real-amplitudes.")] = 2,
+    layers: Annotated[int, number("ansatz layers", help="Layers of efficient-su2 and real-amplitudes.")] = 2,
     largest: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Most rotations of a grown ansatz, most gates of a search.")
+        int, number("rotations", help="Most rotations of a grown ansatz, most gates of a search.")
     ] = 100,
-    episodes: Annotated[int, typer.Option(min=1, max=1_000_000, help="Episodes of a search.")] = 300,
+    episodes: Annotated[int, number("episodes", help="Episodes of a search.")] = 300,
     device: Annotated[str, typer.Option(metavar="NAME|FILE", help="Also run on this device's calibration.")] = "",
-    mitigate: Annotated[Extrapolation, typer.Option(help="Extrapolation of the device to zero noise.")] = "exponential",
-    measure: Annotated[Method, typer.Option(help="How the bases of the measurement plan are chosen.")] = "diagram",
-    shots: Annotated[int, typer.Option(min=1, max=10_000_000, help="Shots of the measurement plan.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of starts and shots.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
+    mitigate: Annotated[
+        Mitigation, choice(Mitigation, "METHOD", help="Extrapolation of the device to zero noise")
+    ] = "exponential",
+    measure: Annotated[
+        Measurement, choice(Measurement, "METHOD", help="How the bases of the measurement plan are chosen")
+    ] = "diagram",
+    shots: Annotated[int, number("shots", help="Shots of the measurement plan.")] = 10_000,
+    seed: Annotated[int, number("seed", help="Seed of starts and shots.")] = 0,
+    out: Out = Path("runs"),
     as_json: Json = False,
 ) -> None:
     """Ground state of a molecule or operator. Example: bitket groundstate LiH --frozen-core --device jakarta --measure derandomised
@@ -252,7 +249,11 @@ def _problem(
     if target in GEOMETRIES:
         molecule = Molecule.named(target, bond_length=bond_length, basis=basis, charge=charge, spin=spin)
     elif path.suffix.lower() == ".xyz":
-        molecule = Molecule(_text(path), basis, charge, spin)
+        try:
+            molecule = Molecule(read_text(path), basis, charge, spin)
+        except InvalidInput as error:
+            said = str(error)
+            raise InvalidInput(said if said.startswith(target) else f"{target}: {said}") from None
     else:
         wrong = [f"--{name.replace('_', '-')}" for name in _OF_MOLECULES if name in given]
         if wrong:
@@ -299,9 +300,10 @@ def _given(target: str, path: Path) -> _Problem:
     from bitket.quantum.operators import GEOMETRIES, STORED
 
     if path.suffix.lower() == ".json" or os.path.isfile(target):
+        data = read_json(path)
         try:
-            operator = PauliSum.from_dict(json.loads(_text(path)))
-        except (ValueError, RecursionError) as error:
+            operator = PauliSum.from_dict(data)
+        except ValueError as error:
             raise InvalidInput(f"{target}: {error}") from None
         return _Problem(path.stem, _checked(operator, target))
     if not re.search(r"[IXYZ]", target) or re.search(r"[^IXYZ0-9eE.*+\-\s]", target):
@@ -372,15 +374,6 @@ def _checked(operator: PauliSum, target: str) -> PauliSum:
     if not operator.is_hermitian():
         raise InvalidInput(f"{target}: the operator is not Hermitian (coefficients must be real)")
     return operator
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"{path}: the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})"
-        ) from None
 
 
 def _write(folder: Path, found: dict[str, Any], state: FittedState, plan: dict[str, Any], exact: float | None) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bitket.cli.console import STYLES
+from bitket.errors import InvalidInput
+from bitket.runs.files import read_json
 
 __all__ = ["Job", "failure_of"]
 
@@ -32,13 +33,13 @@ class Job:
         """Its row of the scoreboard, from its folder; ``failure`` where it has not left a result."""
         row = {"study": self.key, "folder": str(self.folder), "title": self.key, "claims": {}, "seconds": 0.0}
         try:
-            result = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
-            extras = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            result = read_json(self.folder / "result.json", "a result")
+            title = read_json(self.folder / "report.json", "a result")["paper"]["title"]
+            words = [claim["verdict"] for claim in result["claims"]]
+        except (InvalidInput, KeyError, TypeError):
             return row | {"error": failure or "it left no result"}
-        words = [claim["verdict"] for claim in result["claims"]]
         claims = {word: words.count(word) for word in STYLES}
-        return row | {"title": extras["paper"]["title"], "claims": claims, "seconds": result["seconds"], "error": ""}
+        return row | {"title": title, "claims": claims, "seconds": result["seconds"], "error": ""}
 
 
 def failure_of(status: int, output: bytes) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
+from bitket.cli import options
 from bitket.cli.console import console
 from bitket.cli.folders import new_folder
+from bitket.cli.options import RANGES, Formalism, Json, Out, Scheduling, Seed, Simulation, choice, number
 from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from bitket.networks.network import Network
 
 __all__ = ["register"]
-
-Formalism = Literal["fidelity", "bell", "density", "ket"]
-Mode = Literal["batched", "event"]
-Method = Literal["pts-np-edf", "pts-cedf", "pts-pb", "rcpsp-np-edf", "rcpsp-np-fpr", "rcpsp-pbs", "rcpsp-pb"]
-LONGEST = 1e9
-"""Seconds that are simulated at most: 30 years."""
 
 
 def register(app: typer.Typer) -> None:
@@ -42,47 +37,51 @@ def network(
     ],
     demands: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[DEMANDS]",
+        options.file(
+            "[DEMANDS]",
             help="Make a schedule for these demands: a .csv or .json file with source, destination, fidelity, rate (pairs/s).",
         ),
     ] = None,
     requests: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
+        options.file(
+            "FILE",
+            "--requests",
             help="Requests to serve, .csv or .json with initiator, responder, start_s, end_s, memories, fidelity; random ones if left out.",
         ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=0, help="Seconds to simulate; 30, or with --requests until the last one ends.")
+        float | None,
+        number("simulated seconds", help="Seconds to simulate. [default: until the last request ends, or 30]"),
     ] = None,
-    memories: Annotated[int | None, typer.Option(min=1, help="Memories of each router.")] = None,
+    memories: Annotated[int | None, number("memories", help="Memories of each router.")] = None,
     hardware: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.json",
+        options.file(
+            "FILE.json",
+            "--hardware",
             help='Hardware: {"memory": {"raw_fidelity": 0.9}, "detector": {...}, "swap_success": 0.6}.',
         ),
     ] = None,
     formalism: Annotated[
-        Formalism | None, typer.Option(help="How states are kept; that of the hardware if left out.")
+        Formalism | None, choice(Formalism, "FORMALISM", help="How states are kept, by fidelity if left out")
     ] = None,
     mode: Annotated[
-        Mode | None,
-        typer.Option(help="batched (if left out): failed attempts from their law; event: every message and photon."),
+        Simulation | None,
+        choice(Simulation, "MODE", help="Failed attempts from their law if left out, or every message and photon"),
     ] = None,
-    method: Annotated[Method | None, typer.Option(help="Of the schedule; rcpsp-np-edf if left out.")] = None,
+    method: Annotated[
+        Scheduling | None, choice(Scheduling, "METHOD", help="Of the schedule, rcpsp-np-edf if left out")
+    ] = None,
     budget: Annotated[
         float | None,
-        typer.Option(help="Seconds for which a protocol may be suspended (methods that end in pb or pbs)."),
+        number("seconds", help="For which a protocol may be suspended (methods that end in pb or pbs). [default: 0]"),
     ] = None,
     coherence: Annotated[
-        str | None,
-        typer.Option(metavar="T1,T2", help="Seconds; qubits that wait decay when the schedule is carried out."),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder of run folders.")] = Path("runs"),
+        str, typer.Option(metavar="T1,T2", help="Seconds; qubits that wait decay when the schedule is carried out.")
+    ] = "",
+    seed: Seed = 0,
+    out: Out = Path("runs"),
     as_json: Json = False,
 ) -> None:
     """Simulate a quantum network, or schedule what its users demand. Example: bitket network metro --memories 50 --seconds 60"""
@@ -92,20 +91,17 @@ def network(
     from bitket.networks.network import Network
     from bitket.networks.topology import load_topology, require_connected
 
-    if seconds is not None and not 1e-9 <= seconds <= LONGEST:
-        raise InvalidInput(f"--seconds {seconds}: a positive number is needed, from 1e-9 to {LONGEST:g}")
-    given = {
-        "--requests": requests,
-        "--hardware": hardware,
-        "--memories": memories,
-        "--formalism": formalism,
-        "--mode": mode,
-    }
-    foreign = given if demands is not None else {"--method": method, "--budget": budget, "--coherence": coherence}
-    for name, value in foreign.items():
-        if value is not None:
-            belongs = "a simulation without demands" if demands is not None else "a schedule, which is made for DEMANDS"
-            raise InvalidInput(f"{name}: {', '.join(foreign)}: they belong to {belongs}")
+    _refuse_idle(
+        {
+            "--requests": requests,
+            "--hardware": hardware,
+            "--memories": memories,
+            "--formalism": formalism,
+            "--mode": mode,
+        },
+        {"--method": method, "--budget": budget, "--coherence": coherence or None},
+        demands is not None,
+    )
     graph = load_topology(topology)
     if demands is not None:
         from bitket.cli.schedule import scheduled
@@ -116,15 +112,15 @@ def network(
             demands,
             method or "rcpsp-np-edf",
             budget or 0.0,
-            coherence or "",
+            coherence,
             seconds or 30.0,
             seed,
             out,
             as_json,
         )
         return
-    settings, mode = _hardware(hardware, memories, formalism), mode or "batched"
-    simulated = Network(graph, settings, seed=seed, mode=mode, record=True)
+    settings = _hardware(hardware, memories, formalism)
+    simulated = Network(graph, settings, seed=seed, mode=mode or "batched", record=True)
     applications = {}
     if requests is not None:
         last = _requests(simulated, requests)
@@ -148,7 +144,7 @@ def network(
         "links": graph.number_of_edges(),
         "seconds": seconds,
         "seed": seed,
-        "mode": mode,
+        "mode": "batched" if simulated.batched else "event",
         "hardware": dataclasses.asdict(settings),
         "events": simulated.timeline.executed,
         "attempts": simulated.attempts,
@@ -183,6 +179,15 @@ def network(
         _print(found)
 
 
+def _refuse_idle(simulation: dict[str, Any], schedule: dict[str, Any], demands: bool) -> None:
+    """Refuse the options of a simulation beside demands, and those of a schedule without."""
+    given = [name for name, value in (simulation if demands else schedule).items() if value is not None]
+    if given:
+        raise InvalidInput(
+            f"{given[0]}: it belongs to a {'simulation without' if demands else 'schedule, which needs'} DEMANDS"
+        )
+
+
 def _run(simulated: Network, seconds: float, *, quiet: bool) -> None:
     """In steps, with progress on a terminal."""
     from rich.progress import track
@@ -195,16 +200,11 @@ def _run(simulated: Network, seconds: float, *, quiet: bool) -> None:
 
 
 def _hardware(path: Path | None, memories: int | None, formalism: str | None) -> Hardware:
+    from bitket.files import read_json
     from bitket.networks.hardware import Hardware, MemoryHardware
     from bitket.networks.photonics import Detector
-    from bitket.runs.files import read_json
 
-    if path is not None and not path.is_file():
-        raise InvalidInput(f"--hardware {path}: there is no such file")
-    try:
-        data: Any = {} if path is None else read_json(path, "hardware")
-    except RecursionError:
-        raise InvalidInput(f"--hardware {path}: not JSON of settings, but nested too deep") from None
+    data: Any = {} if path is None else read_json(path)
     where = "--hardware" if path is None else f"--hardware {path}"
     parts = {"": Hardware, "memory": MemoryHardware, "detector": Detector}
     values: dict[str, Any] = {}
@@ -222,16 +222,28 @@ def _hardware(path: Path | None, memories: int | None, formalism: str | None) ->
                 value, int | float | None if key == "coherence_time" else int | float
             ):
                 raise InvalidInput(f"{where}: {key} {value!r}: a number is needed")
+        if not name and "memories" in part:
+            try:
+                RANGES["memories"](str(part["memories"]))
+            except ValueError as error:
+                raise InvalidInput(f"{where}: memories {error}") from None
         own = {k: tuple(v) if isinstance(v, list) else v for k, v in part.items() if k not in parts}
         if name:
-            values[name] = kind(**own)
+            values[name] = _made(kind, own, where)
         else:
             values |= own
     if memories is not None:
         values["memories"] = memories
     if formalism:
         values["formalism"] = formalism
-    return Hardware(**values)
+    return _made(Hardware, values, where)
+
+
+def _made(kind: Any, values: dict[str, Any], where: str) -> Any:
+    try:
+        return kind(**values)
+    except (InvalidInput, TypeError) as error:  # a TypeError: a list where a number is due
+        raise InvalidInput(f"{where}: {error}") from None
 
 
 def _requests(simulated: Network, path: Path) -> float:
@@ -258,8 +270,10 @@ def _requests(simulated: Network, path: Path) -> float:
 
     asked = read_records(path, Request, "requests")
     for place, row in asked:
-        if row.end_s > LONGEST:
-            raise InvalidInput(f"{place}: it ends at {row.end_s:g} s; {LONGEST:g} s are the most that are simulated")
+        if row.end_s > RANGES["simulated seconds"].high:
+            raise InvalidInput(
+                f"{place}: it ends at {row.end_s:g} s; {RANGES['simulated seconds'].high:g} s are the most that are simulated"
+            )
     for place, row in sorted(asked, key=lambda pair: pair[1].start_s):
         try:
             simulated.request(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
-from bitket.cli.console import STYLES, console
+from bitket.cli.console import STYLES, console, tell
 from bitket.cli.jobs import Job, failure_of
-from bitket.cli.run import Out, Seed, new_id, newest
+from bitket.cli.options import Json, Out, Seed, number
+from bitket.cli.run import GO_ON, new_id, newest
+from bitket.errors import InvalidInput
+from bitket.runs.files import read_json
 
 __all__ = ["register"]
 
@@ -35,7 +38,7 @@ def reproduce(
     seed: Seed = 0,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Studies at a time on this machine; they share its cores.", show_default="the cores"),
+        number("jobs", help="Studies at a time on this machine, which share its cores. [default: as many as cores]"),
     ] = None,
     ray: Annotated[str, typer.Option(metavar="ADDRESS", help="Run on this Ray cluster instead.")] = "",
     out: Out = Path("runs"),
@@ -44,10 +47,13 @@ def reproduce(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Rerun many papers and print a scoreboard. Example: bitket reproduce --jobs 2"""
+    """Rerun many papers and print a scoreboard. Example: bitket reproduce zne-nn qnlp --seed 1"""
     from bitket import studies
     from bitket.report import write_index
+    from bitket.runs.execution import has_checkpoint
 
+    if ray and jobs is not None:
+        raise InvalidInput("--jobs and --ray: one of them can be given; the cluster says how many run at a time")
     if ray:
         from bitket.cli.cluster import reach
 
@@ -55,8 +61,9 @@ def reproduce(
     name = new_id()
     todo = []
     for study in names or studies.keys():
-        known = study in studies.keys()  # noqa: SIM118 - a function, not a dict
-        key = study if known else studies.load(study).key
+        found = studies.load(study)
+        found.config(scale)  # before any work: it is there
+        key = found.key
         last = _resumable(out / key, scale, seed) if resume else None
         todo.append(Job(study, key, last or out / key / name, scale, seed))
     finished = [job for job in todo if (job.folder / "result.json").exists()]
@@ -69,10 +76,13 @@ def reproduce(
         outcomes: Iterable[dict[str, Any]] = on_cluster(ray, todo)
     else:
         outcomes = _on_this_machine(todo, jobs or _cores())
-    for row in _shown(outcomes, len(todo), quiet=as_json):
-        rows.append(row)
-        rows.sort(key=lambda row: row["study"])
-        write_index(page, rows)
+    try:
+        for row in _shown(outcomes, len(todo), quiet=as_json):
+            rows.append(row)
+            rows.sort(key=lambda row: row["study"])
+            write_index(page, rows)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(GO_ON if any(has_checkpoint(job.folder) for job in todo) else "") from None
     if as_json:
         print(json.dumps(rows))
     else:
@@ -86,7 +96,7 @@ def _resumable(folder: Path, scale: str, seed: int) -> Path | None:
     last = newest(folder)
     if last is None:
         return None
-    header = json.loads((last / "config.json").read_text(encoding="utf-8"))
+    header = read_json(last / "config.json", "a run")
     return last if (header["scale"], header["seed"]) == (scale, seed) else None
 
 
@@ -118,10 +128,27 @@ def _on_this_machine(todo: list[Job], jobs: int) -> Iterator[dict[str, Any]]:
                         yield job.outcome(failure_of(process.returncode, (job.folder / "output.txt").read_bytes()))
                 time.sleep(0.05)
         finally:
-            for process in running.values():
-                process.terminate()
-            for process in running.values():
-                process.wait()
+            _stop(running)
+
+
+def _stop(running: Mapping[Job, subprocess.Popen[bytes]]) -> None:
+    """End the processes as an interrupt does, and leave no folder in which only their silence is recorded."""
+    # Ctrl-C on a terminal has reached them already: a second one at once would break into what they put in order.
+    for patience, signal_ in ((1.0, signal.SIGINT), (10.0, signal.SIGKILL)):
+        deadline = time.monotonic() + patience
+        while any(p.poll() is None for p in running.values()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for process in running.values():
+            if process.poll() is None:
+                process.send_signal(signal_)
+    for process in running.values():
+        process.wait()
+    for job in running:
+        with contextlib.suppress(OSError):
+            if not (job.folder / "config.json").exists():
+                (job.folder / "output.txt").unlink()
+                job.folder.rmdir()
+                job.folder.parent.rmdir()
 
 
 def _shown(outcomes: Iterable[dict[str, Any]], total: int, *, quiet: bool) -> Iterator[dict[str, Any]]:
@@ -142,7 +169,7 @@ def _shown(outcomes: Iterable[dict[str, Any]], total: int, *, quiet: bool) -> It
                 display.remove_task(tasks.pop(row["study"]))
             display.advance(overall)
             if not quiet:
-                print(_line(row), flush=True, file=sys.stderr)
+                tell(_line(row))
             yield row
 
 

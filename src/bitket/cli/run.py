@@ -11,14 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json, Study
+from bitket.cli import options
+from bitket.cli.catalogue import Study
 from bitket.cli.console import STYLES, console
+from bitket.cli.options import Json, Out, number
 from bitket.errors import InvalidInput
 
-__all__ = ["Out", "Seed", "new_id", "newest", "register"]
+__all__ = ["GO_ON", "new_id", "newest", "register"]
 
-Out = Annotated[Path, typer.Option(help="Folder of run folders.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")]
+GO_ON = "the same command with --resume goes on where it was"
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +47,7 @@ def run(
     scale: Annotated[
         str | None, typer.Option(help="quick (about 30 s) or full (the paper's setting). [default: quick]")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness. [default: 0]")] = None,
+    seed: Annotated[int | None, number("seed", help="Seed of all randomness. [default: 0]")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may repeat.")
     ] = None,
@@ -57,8 +58,8 @@ def run(
     """Rerun a paper and judge its claims. Example: bitket run zne-nn --seed 1 --set shots=1024"""
     from bitket import studies
     from bitket.report import write_report
-    from bitket.runs import execute
     from bitket.runs.config import from_json, with_settings
+    from bitket.runs.execution import execute, has_checkpoint
     from bitket.runs.files import read_json
 
     s = studies.load(study)
@@ -79,7 +80,10 @@ def run(
             raise InvalidInput(f"{folder}: this run is there already; add --resume to go on with it, or name another")
         scale, seed = scale or "quick", seed or 0
         config = s.config(scale, changed)
-    result = execute(s, folder, scale=scale, seed=seed, config=config, quiet=as_json)
+    try:
+        result = execute(s, folder, scale=scale, seed=seed, config=config, quiet=as_json)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(GO_ON if has_checkpoint(folder) else "") from None
     page = write_report(folder)
     if as_json:
         print(json.dumps(result))
@@ -114,7 +118,7 @@ def _valued(value: float | str, unit: str) -> str:
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A run folder, such as runs/zne-nn/20260101-120000-1a2b.")],
+    folder: Annotated[Path, options.folder(help="A run folder, such as runs/zne-nn/20260101-120000-1a2b.")],
 ) -> None:
     """Write the HTML report of a finished run again. Example: bitket report runs/zne-nn/20260101-120000-1a2b"""
     from bitket.report import write_report

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from bitket.cli.console import console
 from bitket.cli.folders import new_folder
+from bitket.cli.options import RANGES, Scheduling
 from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
     import networkx as nx
 
     from bitket.networks.execution import Execution
-    from bitket.networks.scheduling import Method, QuantumNetwork, Schedule
+    from bitket.networks.scheduling import QuantumNetwork, Schedule
 
 __all__ = ["scheduled"]
 
@@ -26,7 +27,7 @@ def scheduled(
     topology: str,
     graph: nx.Graph,
     demands: Path,
-    method: Method,
+    method: Scheduling,
     budget: float,
     coherence: str,
     seconds: float,
@@ -92,9 +93,11 @@ def _times(coherence: str) -> tuple[float, float] | None:
     if not coherence:
         return None
     try:
-        t1, t2 = map(float, coherence.split(","))
+        t1, t2 = map(RANGES["coherence"], coherence.split(","))
     except ValueError:
-        raise InvalidInput(f"--coherence {coherence}: two numbers of seconds are needed, T1,T2, such as 10,1") from None
+        raise InvalidInput(
+            f"--coherence {coherence}: two positive numbers of seconds are needed, T1,T2, such as 10,1"
+        ) from None
     return t1, t2
 
 

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
+from bitket.cli import options
 from bitket.cli.console import console
+from bitket.cli.options import Figure, Json, number, require_picture
 from bitket.errors import InvalidInput
+from bitket.files import read_json
 
 __all__ = ["register"]
 
@@ -28,30 +30,28 @@ def sentence(
     ],
     lexicon: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.json", help='More words: {"cat": "N", "sleeps": "IV", "of": "n.r·n·n.l"}.'),
+        options.file("FILE.json", "--lexicon", help='More words: {"cat": "N", "sleeps": "IV", "of": "n.r·n·n.l"}.'),
     ] = None,
     target: Annotated[str, typer.Option(help="Type to reduce to: s for a sentence, n for a noun phrase.")] = "s",
     keep_cups: Annotated[bool, typer.Option("--keep-cups", help="Compile the diagram as it is parsed.")] = False,
-    layers: Annotated[int, typer.Option(min=1, max=1000, help="Layers of the IQP ansatz.")] = 1,
+    layers: Annotated[int, number("ansatz layers", help="Layers of the IQP ansatz.")] = 1,
     train: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Train on 'label word_TAG word_TAG ...' a line, labels 0 and 1.")
+        Path | None,
+        options.file("FILE", "--train", help="Train on 'label word_TAG word_TAG ...' a line, labels 0 and 1."),
     ] = None,
     min_count: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=10**9, help="With --train: words in fewer sentences share angles with words that training lacks."
-        ),
+        number("words", help="With --train: words in fewer sentences share angles with words that training lacks."),
     ] = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw the diagram into this file (svg, png or pdf).")] = None,
+    figure: Figure = None,
     circuit: Annotated[
         Path | None, typer.Option(metavar="FILE.qasm", help="Write the circuit, its angles bound.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the first angles.")] = 0,
+    seed: Annotated[int, number("seed", help="Seed of the first angles.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Parse a sentence, compile and classify it. Example: bitket sentence "The man prepares a meal." --figure meal.svg"""
-    if figure is not None and figure.suffix not in (".svg", ".png", ".pdf"):
-        raise InvalidInput(f"--figure {figure}: a name that ends in .svg, .png or .pdf is needed")
+    require_picture(figure)
     if min_count is not None and train is None:
         raise InvalidInput("--min-count: it needs --train")
     from bitket.quantum.language import (
@@ -92,12 +92,12 @@ def sentence(
     parsed, diagram = parser.parse(text, ty), rewritten(text)
     compiled = functor(diagram)
     diagrams = []
-    for number, line in enumerate(sentences, 1):
-        _short(line.split(), f"{train}, sentence {number}")
+    for k, line in enumerate(sentences, 1):
+        _short(line.split(), f"{train}, sentence {k}")
         try:
             diagrams.append(rewritten(line))
         except ParseError as error:
-            raise InvalidInput(f"{train}, sentence {number}: {error}") from None
+            raise InvalidInput(f"{train}, sentence {k}: {error}") from None
     from bitket.quantum.language import SentenceModel  # torch: not before all input is read
 
     out: dict[str, Any] = {
@@ -165,29 +165,13 @@ def _words(path: Path | None) -> Any:
     )
     if path is None:
         return words
-    try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
-    except InvalidInput as error:
-        raise InvalidInput(f"--lexicon {path}: {error}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise InvalidInput(f"--lexicon {path}: not a readable JSON file ({reason})") from None
+    data = read_json(path)
     if not isinstance(data, dict) or not data:
         raise InvalidInput(f"--lexicon {path}: an object from words to tags or types is needed, with one word at least")
     try:
         return words | Lexicon(data)
     except InvalidInput as error:
         raise InvalidInput(f"--lexicon {path}: {error}") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are there once: of a word given twice JSON would keep the last alone."""
-    out = dict(pairs)
-    if len(out) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for k, name in enumerate(names) if name in names[:k])
-        raise InvalidInput(f"word '{twice}' is there twice; a word with several types has a list of them")
-    return out
 
 
 def _print(out: dict[str, Any]) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bitket.cli.catalogue import Json
+from bitket.cli import options
 from bitket.cli.console import console
 from bitket.cli.folders import require_writable
+from bitket.cli.options import Json, number
 from bitket.errors import InvalidInput
+from bitket.files import opened, read_bytes
 
 __all__ = ["register"]
 
@@ -30,13 +34,21 @@ def register(app: typer.Typer) -> None:
 def keys(
     folder: Annotated[Path, typer.Argument(help="Folder for signer.keys, receiver1.keys and receiver2.keys.")],
     bits: Annotated[
-        int, typer.Option(min=1, help="Key bits of each; a signature takes three times the bits of its hash.")
+        int, number("key bits", help="Key bits of each; a signature takes three times the bits of its hash.")
     ] = 1_000_000,
     as_json: Json = False,
 ) -> None:
     """Make key files for a trial on one machine. Example: bitket keys keys --bits 100000"""
     from bitket.networks.signatures.keys import make_stores
+    from bitket.quantum.simulation.memory import require
 
+    require(6 * bits / 8, f"three files of {bits} key bits")  # the draws, and the words that are written
+    parent = next(p for p in folder.absolute().parents if p.exists())
+    there = shutil.disk_usage(parent).free
+    if 3 * bits / 8 > there:
+        raise InvalidInput(
+            f"{folder}: three files of {bits} key bits take {3 * bits // 8} bytes; {there} are free there"
+        )
     stores = make_stores(folder, bits)
     if as_json:
         print(json.dumps({store.party: str(store.path) for store in stores} | {"bits": stores[0].left()}))
@@ -47,10 +59,10 @@ def keys(
 
 
 def sign(
-    file: Annotated[Path, typer.Argument(help="The file to sign, of any length.")],
-    key_file: Annotated[Path, typer.Option("--keys", help="The signer's key file.")],
+    file: Annotated[Path, options.file(help="The file to sign, of any length.")],
+    key_file: Annotated[Path, options.file("FILE", "--keys", help="The signer's key file.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The signature; FILE.qds if left out.")] = None,
-    bits: Annotated[int, typer.Option(help="Bits of the hash, more for keys that are not perfect.")] = 128,
+    bits: Annotated[int, number("hash bits", help="Bits of the hash, more for keys that are not perfect.")] = 128,
     as_json: Json = False,
 ) -> None:
     """Sign a file. Example: bitket sign report.pdf --keys keys/signer.keys"""
@@ -83,11 +95,11 @@ def sign(
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="The file.")],
-    signature_file: Annotated[Path, typer.Argument(metavar="SIGNATURE", help="Its signature, FILE.qds.")],
-    key_file: Annotated[Path, typer.Option("--keys", help="A receiver's key file.")],
-    peer: Annotated[Path, typer.Option("--peer-keys", help="The other receiver's key file.")],
-    bits: Annotated[int, typer.Option(min=8, help="Fewest bits of the hash that are accepted.")] = 128,
+    file: Annotated[Path, options.file(help="The file.")],
+    signature_file: Annotated[Path, options.file("SIGNATURE", help="Its signature, FILE.qds.")],
+    key_file: Annotated[Path, options.file("FILE", "--keys", help="A receiver's key file.")],
+    peer: Annotated[Path, options.file("FILE", "--peer-keys", help="The other receiver's key file.")],
+    bits: Annotated[int, number("hash bits", help="Fewest bits of the hash that are accepted.")] = 128,
     as_json: Json = False,
 ) -> None:
     """Check a signature, once: it uses the keys up. Exit status 0 if valid, 1 if not.
@@ -98,10 +110,7 @@ def verify(
     from bitket.networks.signatures.protocol import Receiver, Signature, forgery_probability
 
     size = _size(file)
-    try:
-        data = signature_file.read_bytes() if _size(signature_file) < _LONGEST else b""
-    except OSError as error:
-        raise InvalidInput(f"{signature_file}: the file cannot be read ({error.strerror})") from None
+    data = read_bytes(signature_file, most=_LONGEST)
     try:
         signature = Signature.from_bytes(data)
     except InvalidInput as error:
@@ -142,19 +151,14 @@ def _replaceable(output: Path) -> None:
     require_writable(output)
     if output.exists():
         try:
-            Signature.from_bytes(output.read_bytes() if _size(output) < _LONGEST else b"")
+            Signature.from_bytes(read_bytes(output, most=_LONGEST))
         except InvalidInput:
             raise InvalidInput(f"{output}: it is there already and is no signature; no key was used") from None
 
 
 def _size(path: Path) -> int:
-    if path.exists() and not path.is_file():
-        raise InvalidInput(f"{path}: a file is needed, this is {'a folder' if path.is_dir() else 'a device or pipe'}")
-    try:
-        with path.open("rb"):
-            return path.stat().st_size
-    except OSError as error:
-        raise InvalidInput(f"{path}: the file cannot be read ({error.strerror})") from None
+    with opened(path) as file:
+        return os.fstat(file.fileno()).st_size
 
 
 def _shown(path: Path, size: int, doing: str, quiet: bool) -> Iterator[bytes]:

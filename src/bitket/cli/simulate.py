@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitket.cli.catalogue import Json
-from bitket.cli.console import console
+from bitket.cli import options
+from bitket.cli.console import complain, console
+from bitket.cli.options import Figure, Gradient, Json, choice, number, require_picture
 from bitket.errors import BitketError, InvalidInput
+from bitket.files import read_json
 
 if TYPE_CHECKING:
     from bitket.algebra import PauliSum
@@ -33,11 +34,11 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    file: Annotated[Path, typer.Argument(help="A circuit in OpenQASM 2 or 3.")],
+    file: Annotated[Path, options.file(help="A circuit in OpenQASM 2 or 3.")],
     shots: Annotated[
         int | None,
-        typer.Option(
-            min=1,
+        number(
+            "shots",
             help="Sample counts, and estimate observables from so many shots. [default: 1024, or exact observables]",
         ),
     ] = None,
@@ -64,10 +65,10 @@ def simulate(
         bool, typer.Option("--gradient", help="Derivatives of observables for all parameters, too.")
     ] = False,
     method: Annotated[
-        str, typer.Option(help="How derivatives are taken: auto, adjoint, parameter_shift or backprop.")
-    ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the shots.")] = 0,
-    figure: Annotated[Path | None, typer.Option(help="Draw the counts into this file (svg, png or pdf).")] = None,
+        Gradient | None, choice(Gradient, "METHOD", help="How derivatives are taken, auto by default")
+    ] = None,
+    seed: Annotated[int, number("seed", help="Seed of the shots.")] = 0,
+    figure: Figure = None,
     as_json: Json = False,
 ) -> None:
     """Simulate a circuit. Example: bitket simulate bell.qasm --shots 1000 --observable ZZ --noise depolarizing:0.01,0.02"""
@@ -75,31 +76,27 @@ def simulate(
         raise InvalidInput("--device and --noise: one of them can be given")
     if gradient and not observables:
         raise InvalidInput("--gradient: an --observable to differentiate is needed")
-    if figure is not None and figure.suffix not in (".svg", ".png", ".pdf"):
-        raise InvalidInput(f"--figure {figure}: a name that ends in .svg, .png or .pdf is needed")
+    if method is not None and not gradient:
+        raise InvalidInput("--method: it says how derivatives are taken; add --gradient")
+    require_picture(figure)
     if figure is not None and observables and shots is None:
         raise InvalidInput("--figure draws counts: --shots is needed beside --observable")
-    import torch
-
-    from bitket.quantum.simulation import sample
-
     circuit = _circuit(file)
     values = _parameters(parameters, circuit)
     operators = {text: _operator(text, circuit) for text in observables or []}
     model = _noise(noise) if noise else None
     if device:
         circuit, operators, model = _on_device(circuit, operators, device)
-    weights = torch.tensor([values[p.name] for p in circuit.weights], dtype=torch.float64, requires_grad=gradient)
-    inputs = torch.tensor([values[p.name] for p in circuit.inputs], dtype=torch.float64, requires_grad=gradient)
-    generator = torch.Generator().manual_seed(seed)
+    weights, inputs = ([values[p.name] for p in part] for part in (circuit.weights, circuit.inputs))
+    generator = _generator(seed)
     counted = shots or (None if observables else _DEFAULT_SHOTS)
     out: dict[str, Any] = {"file": str(file), "qubits": circuit.num_qubits, "seed": seed, "shots": counted}
     if counted:
-        out["counts"] = dict(
-            sample(circuit, counted, weights.detach(), inputs.detach(), noise=model, generator=generator)
-        )
+        from bitket.quantum.simulation import sample
+
+        out["counts"] = dict(sample(circuit, counted, weights, inputs, noise=model, generator=generator))
     out["expectation"] = {
-        text: _expectation(circuit, operator, weights, inputs, model, counted, generator, gradient, method)
+        text: _expectation(circuit, operator, weights, inputs, model, counted, generator, gradient, method or "auto")
         for text, operator in operators.items()
     }
     if figure is not None:
@@ -117,7 +114,7 @@ def _circuit(file: Path) -> Circuit:
         warnings.simplefilter("always")
         circuit = load_qasm(file)
     for note in notes:
-        print(f"bitket: note: {note.message}", file=sys.stderr)
+        complain(f"note: {note.message}")
     return circuit
 
 
@@ -192,12 +189,11 @@ def _noise(parts: list[str]) -> NoiseModel:
 def _noise_file(path: Path) -> NoiseModel:
     from bitket.quantum.noise import NoiseModel
 
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise InvalidInput(
-            f"--noise {path}: neither NAME:RATE, such as depolarizing:0.01, nor a readable JSON file"
-        ) from None
+    if path.suffix != ".json" and not path.exists():
+        raise InvalidInput(f"--noise {path}: neither NAME:RATE, such as depolarizing:0.01, nor a JSON file")
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise InvalidInput(f"{path}: a JSON object is needed")
     try:
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always")
@@ -205,7 +201,7 @@ def _noise_file(path: Path) -> NoiseModel:
     except BitketError as error:
         raise InvalidInput(f"--noise {path}: {error}") from None
     for note in notes:
-        print(f"bitket: note: {note.message}", file=sys.stderr)
+        complain(f"note: {note.message}")
     return model
 
 
@@ -224,15 +220,15 @@ def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any,
         warnings.simplefilter("always")
         small, there, noise = Device(name).place(circuit.remove_barriers(), list(operators.values()))
     for note in notes:
-        print(f"bitket: note: {note.message}", file=sys.stderr)
+        complain(f"note: {note.message}")
     return small, dict(zip(operators, there, strict=True)), noise
 
 
 def _expectation(
     circuit: Circuit,
     operator: PauliSum,
-    weights: Any,
-    inputs: Any,
+    weights: list[float],
+    inputs: list[float],
     noise: NoiseModel | None,
     shots: int | None,
     generator: Any,
@@ -240,28 +236,35 @@ def _expectation(
     method: str,
 ) -> dict[str, Any]:
     """Value of one observable, its standard error if it is from shots, and its derivatives if they are asked for."""
-    import torch
-
     from bitket.quantum.simulation import expectation, expectation_with_error
 
     entry: dict[str, Any] = {}
     if shots:
         value, error = expectation_with_error(
-            circuit, operator, weights.detach(), inputs.detach(), shots=shots, noise=noise, generator=generator
+            circuit, operator, weights, inputs, shots=shots, noise=noise, generator=generator
         )
         entry |= {"value": float(value), "standard_error": float(error)}
-    if gradient or not shots:
-        options: dict[str, Any] = {"noise": noise, "shots": shots, "gradient": method}
-        exact = expectation(circuit, operator, weights, inputs, generator=generator, **options)
+    elif not gradient:
+        entry["value"] = float(expectation(circuit, operator, weights, inputs, noise=noise))
+    if gradient:
+        import torch
+
+        parts = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in (weights, inputs)]
+        ways: dict[str, Any] = {"noise": noise, "shots": shots, "gradient": method, "generator": generator}
+        value = expectation(circuit, operator, *parts, **ways)
         if not shots:
-            entry["value"] = float(exact.detach())
-        if gradient:
-            parts = (weights, inputs)
-            slopes = torch.autograd.grad(exact, parts, allow_unused=True) if exact.requires_grad else (None, None)
-            whole = torch.cat([torch.zeros_like(t) if s is None else s for s, t in zip(slopes, parts, strict=True)])
-            names = [p.name for p in circuit.weights + circuit.inputs]
-            entry["gradient"] = dict(zip(names, whole.tolist(), strict=True))
+            entry["value"] = float(value.detach())
+        slopes = torch.autograd.grad(value, parts, allow_unused=True) if value.requires_grad else (None, None)
+        whole = torch.cat([torch.zeros_like(t) if s is None else s for s, t in zip(slopes, parts, strict=True)])
+        names = [p.name for p in circuit.weights + circuit.inputs]
+        entry["gradient"] = dict(zip(names, whole.tolist(), strict=True))
     return entry
+
+
+def _generator(seed: int) -> Any:
+    import torch
+
+    return torch.Generator().manual_seed(seed)
 
 
 def _draw(counts: dict[str, int], path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bitket.errors import InvalidInput, MissingExtra
+from bitket.files import read_text, require_folder
 
 __all__ = ["MQT_FAMILIES", "NOT_OFFERED", "QasmCorpus", "preprocess"]
 
@@ -136,14 +137,10 @@ class QasmCorpus:
             There is no such folder, no file in it, or a file that is not OpenQASM 2 as UTF-8 text.
         """
         folder = Path(path)
-        if not folder.is_dir():
-            raise InvalidInput(f"{folder}: there is no such folder")
+        require_folder(folder)
         found = []
         for file in sorted(folder.rglob("*.qasm")):
-            try:
-                text = preprocess(file.read_text(encoding="utf-8-sig"))
-            except (OSError, UnicodeDecodeError) as error:
-                raise InvalidInput(f"{file}: cannot be read as UTF-8 text ({error})") from None
+            text = preprocess(read_text(file))
             if not re.match(r"\s*OPENQASM\s+2(\.0)?\s*;", text):
                 raise InvalidInput(f"{file}: the first statement must be 'OPENQASM 2.0;'")
             family = re.split(r"[_\d]", file.stem, maxsplit=1)[0] or file.stem

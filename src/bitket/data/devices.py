@@ -22,6 +22,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bitket.errors import InvalidInput, MissingExtra
+from bitket.files import read_bytes
 
 __all__ = ["Calibration", "GateCalibration", "QubitCalibration", "device_names", "load_calibration"]
 
@@ -126,7 +127,7 @@ def load_calibration(source: str | Path | Mapping[str, Any]) -> Calibration:
     path = Path(source)
     if path.suffix == ".json" or path.is_file():
         try:
-            text = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+            text = read_bytes(path).removeprefix(codecs.BOM_UTF8)
         except OSError as error:
             raise InvalidInput(f"{source}: {error.strerror}") from None
         return _validated(str(source), lambda: Calibration.model_validate_json(text))

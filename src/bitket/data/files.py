@@ -15,10 +15,13 @@ from bitket.data.records import read_cells
 from bitket.data.rows import Images, Table
 from bitket.data.texts import read_reviews
 from bitket.errors import InvalidInput
+from bitket.files import opened, read_text, require_folder
 
 __all__ = ["read", "read_images", "read_table"]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+
+_MOST = 1 << 33  # bytes of arrays
 
 
 def read(path: str | Path, **options: Any) -> Any:
@@ -64,8 +67,6 @@ def read_table(path: str | Path, label: str = "label") -> Table:
         The file cannot be read, the labels are missing, or a value is empty, not a number or not finite: file, line and column.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InvalidInput(f"{path}: there is no such file")
     if path.suffix.lower() == ".npz":
         return _read_npz(path, "y" if label == "label" else label)
     names, rows = read_cells(path, "\t" if path.suffix.lower() == ".tsv" else ",")
@@ -87,11 +88,7 @@ def read_table(path: str | Path, label: str = "label") -> Table:
 
 
 def _header(path: Path, separator: str) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            return [name.strip() for name in file.readline().split(separator)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path}: cannot be read as UTF-8 text ({error})") from None
+    return [name.strip() for name in read_text(path).partition("\n")[0].split(separator)]
 
 
 def _number(cell: str, path: Path, line: int, column: str) -> float:
@@ -116,9 +113,15 @@ def _labelled(X: np.ndarray, labels: np.ndarray, features: tuple[str, ...]) -> T
 
 def _read_npz(path: Path, label: str) -> Table:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        with opened(path) as given, zipfile.ZipFile(given) as packed:
+            size = sum(part.file_size for part in packed.infolist())
+            if size > _MOST:
+                raise InvalidInput(f"{path}: its arrays have {size} bytes; {_MOST} are the most that are read")
+            with np.load(given, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+    except InvalidInput:
+        raise
+    except Exception as error:  # zipfile, zlib, tokenize and NumPy raise many kinds for damaged files
         raise InvalidInput(f"{path}: not an npz file of plain arrays ({error})") from None
     for name in ("X", label):
         if name not in arrays:
@@ -156,13 +159,15 @@ def read_images(path: str | Path, height: int = 8, width: int = 8, colour: bool 
     from PIL import Image
 
     path = Path(path)
-    if not path.is_dir():
-        raise InvalidInput(f"{path}: there is no such folder")
+    require_folder(path)
     if min(height, width) < 1:
         raise InvalidInput(f"images of {height} x {width} pixels: at least 1 x 1 is needed")
     classes = sorted(folder.name for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     if not classes:
         raise InvalidInput(f"{path}: one folder for each class is needed; there is none")
+    size = 8 * height * width * (3 if colour else 1) * sum(len(list((path / name).iterdir())) for name in classes)
+    if size > _MOST:
+        raise InvalidInput(f"{path}: images of {height} x {width} pixels take {size} bytes; {_MOST} are the most")
     pixels, y = [], []
     for k, name in enumerate(classes):
         files = sorted(f for f in (path / name).iterdir() if f.suffix.lower() in _PICTURES)

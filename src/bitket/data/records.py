@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from bitket.errors import InvalidInput
+from bitket.files import read_json, read_text
 
 __all__ = ["read_cells", "read_records"]
 
@@ -24,13 +25,12 @@ def read_cells(path: Path, separator: str = ",") -> tuple[list[str], list[tuple[
     InvalidInput
         The file cannot be read, two columns have one name, or a row has another number of cells than there are columns.
     """
-    _require_file(path, "a table")
+    text = read_text(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=separator, strict=True)
-            found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path}: cannot be read as a table ({getattr(error, 'strerror', None) or error})") from None
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise InvalidInput(f"{path}: cannot be read as a table ({error})") from None
     rows = [(line, row) for line, row in found if any(row)]
     names = rows[0][1] if rows else []
     if len(set(names)) < len(names):
@@ -64,13 +64,7 @@ def read_records(path: str | Path, form: type[Form], what: str) -> list[tuple[st
         names, cells = read_cells(path)
         rows = [(f"{path} line {line}", dict(zip(names, row, strict=True))) for line, row in cells]
     elif path.suffix.lower() == ".json":
-        _require_file(path, "JSON")
-        try:
-            document = json.loads(path.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise InvalidInput(
-                f"{path}: cannot be read as JSON ({getattr(error, 'strerror', None) or error})"
-            ) from None
+        document = read_json(path)
         if isinstance(document, dict) and set(document) == {what}:
             document = document[what]
         if not isinstance(document, list):

@@ -13,6 +13,7 @@ import numpy as np
 
 from bitket.data.rows import Texts
 from bitket.errors import InvalidInput
+from bitket.files import read_text
 
 __all__ = ["imdb", "read_reviews", "rotten_tomatoes"]
 
@@ -55,12 +56,7 @@ def read_reviews(path: str | Path, text: str = "Review", label: str = "Liked") -
         The file cannot be read, a column is missing, or a line has another number of fields, no text or another label.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise InvalidInput(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path}: cannot be read as UTF-8 text ({error})") from None
+    lines = read_text(path).splitlines()
     names = lines[0].split("\t") if lines else []
     for name in (text, label):
         if name not in names:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,6 +21,7 @@ import networkx as nx
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bitket.errors import InvalidInput, MissingExtra
+from bitket.files import read_json, read_text, require_file
 
 __all__ = ["PRESETS", "load_topology", "require_connected"]
 
@@ -84,8 +84,7 @@ def _read(source: str | Path) -> tuple[_Nodes, _Links]:
         raise InvalidInput(
             f"topology '{text}': a .json, .yaml or .graphml file, topohub:NAME or a preset is needed; {hint}"
         )
-    if not path.is_file():
-        raise InvalidInput(f"{path}: there is no such file")
+    require_file(path)
     if kind == ".graphml":
         return _graphml(path)
     return _parsed(text, _document(path))
@@ -239,15 +238,9 @@ def _named(source: str, nodes: _Nodes, links: _Links, key: str) -> tuple[_Nodes,
 
 
 def _document(path: Path) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path}: cannot be read as UTF-8 text ({error})") from None
     if path.suffix.lower() == ".json":
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InvalidInput(f"{path}: not JSON ({error})") from None
+        return read_json(path)
+    text = read_text(path)
     try:
         import yaml
     except ImportError:

@@ -35,6 +35,8 @@ def render(folder: Path) -> str:
     InvalidInput
         The folder holds no finished run, or a part of it is damaged.
     """
+    from jinja2 import UndefinedError
+
     result = read_json(folder / "result.json", "the folder of a finished run")
     extras = read_json(folder / "report.json", "the folder of a finished run")
     try:
@@ -54,6 +56,8 @@ def render(folder: Path) -> str:
         )
     except KeyError as missing:
         raise InvalidInput(f"{folder}: result.json or report.json lacks {missing}") from None
+    except (TypeError, AttributeError, ValueError, UndefinedError) as error:
+        raise InvalidInput(f"{folder}: result.json or report.json is damaged ({error})") from None
 
 
 def write_report(folder: Path) -> Path:

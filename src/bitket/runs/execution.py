@@ -6,13 +6,14 @@ are public), report.json (what the report shows besides), figures, and ``checkpo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import numbers
 import os
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,12 @@ from bitket.runs.files import read_json, write_json, write_text
 from bitket.runs.run import Run
 from bitket.runs.study import Study
 
-__all__ = ["execute"]
+__all__ = ["execute", "has_checkpoint"]
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run has stored steps or loops there, from which it would go on."""
+    return any(Path(folder).glob("checkpoint/*.safetensors"))
 
 
 def execute(
@@ -69,6 +75,7 @@ def execute(
         _same_run(folder, header)
         if (folder / "result.json").exists():
             return read_json(folder / "result.json", "a result")
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     run = Run(folder, seed, quiet=quiet)
     try:
         write_json(folder / "config.json", header)
@@ -85,6 +92,21 @@ def execute(
         return result
     finally:
         run.close()
+        if not has_checkpoint(folder) and not (folder / "result.json").exists():
+            _remove_empty(folder, made)
+
+
+def _remove_empty(folder: Path, made: Sequence[Path]) -> None:
+    """Leave nothing of a run that was stopped or failed before it had stored, logged or drawn anything; ``made``: its folders."""
+    own = [folder / name for name in ("config.json", "metrics.jsonl", "checkpoint/lock")]
+    others = {path for path in folder.rglob("*") if path.is_file()} - {*own, folder / "output.txt"}  # the caller's log
+    if others or (folder / "metrics.jsonl").stat().st_size:
+        return
+    for path in own:
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # others have files there
+        for path in (folder / "checkpoint", *made):
+            path.rmdir()
 
 
 def _same_run(folder: Path, header: Mapping[str, Any]) -> None:

@@ -13,9 +13,21 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from bitket import files
 from bitket.errors import InvalidInput
 
 __all__ = ["read_json", "write_bytes", "write_json", "write_text"]
+
+_KINDS: dict[str, Any] = {
+    "study": str, "scale": str, "seed": int, "config": dict, "claims": list, "seconds": int | float, "paper": dict,
+    "figures": list, "full_config": dict, "peak_rss_bytes": int,
+}  # fmt: skip
+_FIELDS = {
+    "config.json": ("study", "scale", "seed", "config"),
+    "result.json": ("study", "scale", "seed", "config", "claims", "seconds"),
+    "report.json": ("paper", "figures", "full_config"),
+    "clock.json": ("seconds", "peak_rss_bytes"),
+}
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -60,8 +72,8 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, text + "\n")
 
 
-def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file.
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON object that a run wrote; with the fields that a file of its name has.
 
     Parameters
     ----------
@@ -71,11 +83,14 @@ def read_json(path: Path, what: str) -> Any:
     Raises
     ------
     InvalidInput
-        There is none, or it is damaged.
+        There is none, it is damaged, or it is of another kind.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise InvalidInput(f"{path.parent}: no {path.name} here; {what} is needed") from None
-    except ValueError as error:
-        raise InvalidInput(f"{path}: not JSON ({error})") from None
+    if not path.exists():
+        raise InvalidInput(f"{path.parent}: no {path.name} here; {what} is needed")
+    found = files.read_json(path)
+    if not isinstance(found, dict):
+        raise InvalidInput(f"{path}: not what a run writes; an object is needed")
+    for name in _FIELDS.get(path.name, ()):
+        if not isinstance(found.get(name), _KINDS[name]) or isinstance(found[name], bool):
+            raise InvalidInput(f"{path}: not what a run writes; its {name} is missing or of the wrong kind")
+    return found

@@ -21,7 +21,7 @@ class Bars:
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet or not sys.stderr.isatty()
+        self._quiet = quiet or sys.stderr is None or not sys.stderr.isatty()
         self._display: Any = None
         self._open = 0
 

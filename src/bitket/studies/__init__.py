@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from bitket.errors import InvalidInput
+from bitket.files import require_file
 from bitket.runs import Study
 
 __all__ = ["keys", "load"]
@@ -41,8 +42,7 @@ def load(name: str) -> Study:
 
 
 def _load_file(path: Path) -> Study:
-    if not path.is_file():
-        raise InvalidInput(f"study file {path}: there is no such file")
+    require_file(path)
     name = f"bitket_study_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None  # the name ends in .py

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
+from bitket.files import require_file
 
 __all__ = ["Group", "KeyStore", "Party", "make_stores"]
 
@@ -205,8 +206,7 @@ class KeyStore:
     # -- file -------------------------------------------------------------------------------------------------------
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
-        if self.path.exists() and not self.path.is_file():
-            raise InvalidInput(f"{self.path}: the key file cannot be opened (it is no file)")
+        require_file(self.path)
         try:
             file = self.path.open("r+b")
         except OSError as error:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bitket.errors import BitketError, InvalidInput
+from bitket.files import opened
 from bitket.networks.signatures.protocol import KeyShare, Receiver, Signature
 
 __all__ = ["Channel", "ExchangeError", "Outcome", "alice", "bob", "charlie", "pieces"]
@@ -145,12 +146,9 @@ def pieces(path: str | Path) -> Iterator[bytes]:
     InvalidInput
         It cannot be read.
     """
-    try:
-        with Path(path).open("rb") as file:
-            while piece := file.read(_PIECE):
-                yield piece
-    except OSError as error:
-        raise InvalidInput(f"{path}: the file cannot be read ({error.strerror})") from None
+    with opened(path) as file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def _connected(address: tuple[str, int], seconds: float) -> socket.socket:

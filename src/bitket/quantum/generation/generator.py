@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from bitket.data.circuits import QasmCorpus
 from bitket.errors import BitketError, InvalidInput
+from bitket.files import require_file
 from bitket.learning import Training, TrainingResult
 from bitket.quantum.generation.constraints import Mode, Rules
 from bitket.quantum.generation.gpt import GPT2, GPTConfig
@@ -341,8 +342,7 @@ class CircuitGPT:
         """
         from safetensors import SafetensorError, safe_open
 
-        if not Path(path).is_file():
-            raise InvalidInput(f"{path}: there is no such file")
+        require_file(path)
         try:
             with safe_open(path, framework="pt") as file:
                 about: dict[str, Any] = json.loads((file.metadata() or {})["bitket"])

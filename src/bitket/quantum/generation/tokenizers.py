@@ -8,7 +8,6 @@ Both share the special tokens ``<s>`` 0, ``<pad>`` 1, ``</s>`` 2, ``<unk>`` 3, `
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from abc import ABC, abstractmethod
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bitket.errors import InvalidInput
+from bitket.files import read_json
 from bitket.quantum.generation.statements import Statement, statement
 from bitket.runs.files import write_json
 
@@ -90,9 +90,10 @@ class Tokenizer(ABC):
             There is no such file, or it is something else.
         """
         try:
-            return tokenizer_from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise InvalidInput(f"{path}: not a tokenizer ({error})") from None
+            return tokenizer_from_dict(read_json(path))
+        except ValueError as error:
+            said = str(error)
+            raise InvalidInput(said if said.startswith(f"{path}: ") else f"{path}: not a tokenizer ({said})") from None
 
 
 def _lines(texts: Iterable[str]) -> list[str]:

@@ -94,9 +94,7 @@ def run_native(program: Program, state: torch.Tensor, angles: torch.Tensor) -> t
     Tensor
         The states, in the memory of ``state`` where that was overwritten.
     """
-    import torch
-
-    batch = torch.broadcast_shapes(state.shape[:-1], angles.shape[:-1])
+    batch = np.broadcast_shapes(state.shape[:-1], angles.shape[:-1])
     state = state.expand(*batch, state.shape[-1]).resolve_conj().contiguous()
     return _run(program, state, angles.expand(*batch, angles.shape[-1]), fresh=False)
 

@@ -171,7 +171,7 @@ class Program:
                 raise ParameterError("weights or inputs have values that are not finite")
         if not given:
             return torch.zeros(0, dtype=torch.float64)
-        shape = torch.broadcast_shapes(*(g.shape[:-1] for g in given))
+        shape = np.broadcast_shapes(*(g.shape[:-1] for g in given))
         values = torch.cat([g.expand(*shape, g.shape[-1]) for g in given], dim=-1)
         if self.affine is not None:
             source = self.affine
