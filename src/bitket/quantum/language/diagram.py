@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitket.errors import InvalidInput
+from bitket.quantum.language.drawing import draw
 from bitket.quantum.language.types import Ty
 
 __all__ = ["Box", "Cap", "Cup", "Diagram", "DiagramError", "Layer", "Spider", "Swap", "Word", "cap", "cup"]
@@ -195,8 +196,6 @@ class Diagram:
 
     def draw(self, style: str = "text") -> Any:
         """The diagram as ``"text"``, ``"svg"`` or a matplotlib ``"figure"``."""
-        from bitket.quantum.language.drawing import draw
-
         return draw(self, style)
 
     def __eq__(self, other: object) -> bool:
@@ -253,6 +252,9 @@ class Box(Diagram):
     dom, cod
         Types above and below.
     """
+
+    shape = "box"
+    """How it is drawn."""
 
     def __init__(self, name: str, dom: Ty, cod: Ty, *, z: int = 0, adjoint: bool = False) -> None:
         self.name, self.dom, self.cod, self.z, self.adjoint = name, dom, cod, z, adjoint
@@ -330,6 +332,8 @@ class Word(Box):
 class Cup(Box):
     """A contraction ``left · right -> 1`` of two simple types."""
 
+    shape = "cup"
+
     def __init__(self, left: Ty, right: Ty) -> None:
         if len(left) != 1 or left.r != right:
             raise DiagramError(f"cup: {left}·{right} does not contract; a simple type and its right adjoint are needed")
@@ -352,6 +356,8 @@ class Cup(Box):
 
 class Cap(Box):
     """An expansion ``1 -> left · right`` of two simple types; the adjoint of a cup (``strict`` false) has them the other way round."""
+
+    shape = "cap"
 
     def __init__(self, left: Ty, right: Ty, *, strict: bool = True) -> None:
         if len(left) != 1 or (left != right.r and (strict or left.r != right)):
@@ -384,6 +390,8 @@ class Cap(Box):
 class Swap(Box):
     """Two crossing wires."""
 
+    shape = "swap"
+
     def __init__(self, left: Ty, right: Ty) -> None:
         if len(left) != 1 or len(right) != 1:
             raise DiagramError(f"swap of {left} and {right}: two simple types are needed")
@@ -395,6 +403,8 @@ class Swap(Box):
 
 class Spider(Box):
     """All legs carry the same basis state: ``sum_i |i...i><i...i|``; legs are simple types of one name."""
+
+    shape = "spider"
 
     def __init__(self, dom: Ty, cod: Ty) -> None:
         if len({t.name for t in (dom @ cod).simples}) != 1:

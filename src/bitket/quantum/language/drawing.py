@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bitket.errors import InvalidInput
-from bitket.quantum.language.diagram import Box, Cap, Cup, Diagram, Spider, Swap
+from bitket.quantum.language.types import Ty
 
-__all__ = ["draw"]
+__all__ = ["Drawable", "draw"]
+
+
+class DrawableBox(Protocol):
+    """What a drawing looks at in a box; ``shape`` is ``"box"``, ``"cup"``, ``"cap"``, ``"swap"`` or ``"spider"``."""
+
+    name: str
+    shape: str
+    dom: Ty
+    cod: Ty
+
+
+class Drawable(Protocol):
+    """A diagram as a drawing sees it: wires that come in, and boxes with the number of wires left of each."""
+
+    dom: Ty
+
+    @property
+    def offsets(self) -> Iterable[tuple[Any, int]]:
+        """Each box and the wires left of it."""
+        ...
 
 
 @dataclass
 class _Placed:
     """A box in a row, with the numbers of its wires."""
 
-    box: Box
+    box: DrawableBox
     row: int
     ins: list[int]
     outs: list[int]
@@ -24,7 +45,7 @@ class _Placed:
 class _Layout:
     """Columns of wires and rows of boxes; room for a new box is made by moving all that stands right of it."""
 
-    def __init__(self, diagram: Diagram) -> None:
+    def __init__(self, diagram: Drawable) -> None:
         self.column: list[int] = []
         self.born: list[int] = []
         self.ends: list[int | None] = []
@@ -68,12 +89,12 @@ class _Layout:
         self.names.append(name)
         return len(self.column) - 1
 
-    def _outputs(self, box: Box, row: int, wires: list[int], o: int) -> list[int]:
+    def _outputs(self, box: DrawableBox, row: int, wires: list[int], o: int) -> list[int]:
         names = [str(t) for t in box.cod]
-        if isinstance(box, Swap):
+        if box.shape == "swap":
             columns = [self.column[w] for w in wires[o : o + 2]]
             return [self._wire(name, column, row) for name, column in zip(names, columns, strict=True)]
-        label = 0 if isinstance(box, Cap) else len(box.name)
+        label = 0 if box.shape == "cap" else len(box.name)
         width = max(sum(len(name) + 2 for name in names), label + 4)
         before = wires[o - 1] if o else None
         if box.dom:
@@ -96,7 +117,7 @@ class _Layout:
             self.column = [c + size if c >= edge else c for c in self.column]
 
 
-def draw(diagram: Diagram, style: str = "text") -> Any:
+def draw(diagram: Drawable, style: str = "text") -> Any:
     """A diagram as text, as SVG text, or as a matplotlib figure.
 
     Raises
@@ -132,8 +153,8 @@ def _text(layout: _Layout) -> str:
     for p in layout.placed:
         ends = [layout.column[w] for w in p.ins + p.outs]
         y = 2 * p.row
-        if isinstance(p.box, Cup | Cap):
-            left, right = ("╰", "╯") if isinstance(p.box, Cup) else ("╭", "╮")
+        if p.box.shape in ("cup", "cap"):
+            left, right = ("╰", "╯") if p.box.shape == "cup" else ("╭", "╮")
             put(y, ends[0], left + "─" * (ends[1] - ends[0] - 1) + right)
             continue
         name = {"spider": "●", "swap": "╳"}.get(p.box.name, p.box.name)
@@ -141,7 +162,7 @@ def _text(layout: _Layout) -> str:
             put(y, 0, name)
             continue
         low, high = min(ends), max(ends)
-        if isinstance(p.box, Spider | Swap):
+        if p.box.shape in ("spider", "swap"):
             put(y, low, "├" + "─" * (high - low - 1) + ("┤" if high > low else ""))
         put(y, max(0, (low + high + 1 - len(name)) // 2), name)
     rows = ["".join(line.get(x, " ") for x in range(max(line, default=-1) + 1)).rstrip() for line in lines]
@@ -167,14 +188,14 @@ def _figure(layout: _Layout) -> Any:
     for p in layout.placed:
         ends = [layout.column[w] for w in p.ins + p.outs] or [0]
         low, high = min(ends), max(ends)
-        if isinstance(p.box, Cup | Cap):
-            depth = -p.row - (0.55 if isinstance(p.box, Cup) else -0.55)
+        if p.box.shape in ("cup", "cap"):
+            depth = -p.row - (0.55 if p.box.shape == "cup" else -0.55)
             path = Path([(low, -p.row), (low, depth), (high, depth), (high, -p.row)], [1, 4, 4, 4])
             axes.add_patch(PathPatch(path, fill=False, edgecolor=line, linewidth=1.2))
-        elif isinstance(p.box, Spider):
+        elif p.box.shape == "spider":
             axes.plot([low, high], [-p.row, -p.row], color=line, linewidth=1.2)
             axes.plot([(low + high) / 2], [-p.row], "o", color="#0072B2", markersize=8, zorder=3)
-        elif isinstance(p.box, Swap):
+        elif p.box.shape == "swap":
             axes.plot([low, high], [-p.row + 0.15, -p.row - 0.15], color=line)
             axes.plot([low, high], [-p.row - 0.15, -p.row + 0.15], color=line)
         else:

@@ -16,6 +16,7 @@ from bitket.algebra import PauliSum
 from bitket.errors import BitketError, InvalidInput
 from bitket.quantum.measurement.letters import Letters, hermitian_terms, letters_of
 from bitket.quantum.measurement.plan import BasisDistribution
+from bitket.quantum.measurement.variance import least_variance_on
 
 __all__ = ["ClassicalShadow", "LocallyBiased", "diagonal_cost"]
 
@@ -64,9 +65,7 @@ class LocallyBiased(BasisDistribution):
         """
         _, rest = hermitian_terms(operator)
         if reference is not None:
-            from bitket.quantum.measurement.variance import least_variance_on
-
-            return cls(least_variance_on(rest, reference))
+            return cls(least_variance_on(rest, reference, cls.fit(rest).probabilities))
         strings, squares = letters_of(rest), rest.coefficients.real**2
         n = rest.num_qubits
         present = np.array([(strings == c).any(axis=0) for c in (1, 2, 3)]).T

@@ -156,16 +156,14 @@ def _joint_coverage(
     return out
 
 
-def least_variance_on(operator: PauliSum, reference: str) -> NDArray[np.float64]:
-    """Letter probabilities ``[qubits, 3]`` of least one-shot variance on a basis state.
+def least_variance_on(operator: PauliSum, reference: str, start: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Letter probabilities ``[qubits, 3]`` of least one-shot variance on a basis state, from others to start from.
 
     On a basis state only those Q R count that are diagonal, with value ±1, so the variance is a sum of products of 1 / b_i(c) over the
-    qubits where Q and R meet. It is not convex: the descent (L-BFGS on logits) starts from the diagonal cost's solution.
+    qubits where Q and R meet. It is not convex: the descent (L-BFGS on logits) wants a good start, such as the diagonal cost's solution.
     """
     import scipy.optimize
     import scipy.sparse
-
-    from bitket.quantum.measurement.product import LocallyBiased
 
     n = operator.num_qubits
     if len(reference) != n or set(reference) - {"0", "1"}:
@@ -187,7 +185,7 @@ def least_variance_on(operator: PauliSum, reference: str) -> NDArray[np.float64]
         slope = -(meeting.T @ values).reshape(3, n)
         return float(values.sum()), (slope - np.exp(log_b) * slope.sum(axis=0)).reshape(-1)
 
-    start = np.log(np.maximum(LocallyBiased.fit(operator).probabilities.T, 1e-4)).reshape(-1)
-    found = scipy.optimize.minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-15})
+    logits = np.log(np.maximum(start.T, 1e-4)).reshape(-1)
+    found = scipy.optimize.minimize(cost, logits, jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-15})
     logits = found.x.reshape(3, n)
     return np.exp(logits - np.logaddexp.reduce(logits, axis=0)).T
