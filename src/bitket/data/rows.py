@@ -109,7 +109,7 @@ class Images:
         Names.
     """
 
-    pixels: NDArray[np.float64]
+    pixels: NDArray[np.floating[Any]]
     y: Labels
     classes: tuple[str, ...]
 

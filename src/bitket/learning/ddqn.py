@@ -86,7 +86,7 @@ class DoubleDQN:
     """
 
     def __init__(self, num_inputs: int, num_actions: int, settings: DoubleDQNSettings, seed: int) -> None:
-        self.settings, self.num_actions = settings, num_actions
+        self.settings, self.num_inputs, self.num_actions = settings, num_inputs, num_actions
         self.generator = np.random.default_rng(seed)
         weights = torch.Generator().manual_seed(int(self.generator.integers(2**62)))
         self.online, self.target = (_network([num_inputs, *settings.hidden, num_actions]) for _ in range(2))
@@ -148,14 +148,15 @@ class DoubleDQN:
             total = sum(gamma**k * r for k, (_, _, r) in enumerate(self._recent))
             discount = 0.0 if terminated or not allowed.any() else gamma ** len(self._recent)
             first = self._recent.pop(0)
-            row = (_entries(first[0]), first[1], total, _entries(after), allowed, discount)
-            self._widen(max(len(row[0]), len(row[3])))
-            for name, value in zip(self.memory, row, strict=True):
-                place = self.memory[name][self.stored % self.settings.memory]
-                if name in _OBSERVED:
-                    place[: len(value)], place[len(value) :] = value, 0
-                else:
-                    self.memory[name][self.stored % self.settings.memory] = value
+            place = self.stored % self.settings.memory
+            for name, observation in zip(_OBSERVED, (first[0], after), strict=True):
+                entries = _entries(observation)
+                self._widen(len(entries))
+                row = self.memory[name][place]
+                row[: len(entries)], row[len(entries) :] = entries, 0
+            others = {"action": first[1], "reward": total, "allowed": allowed, "discount": discount}
+            for name, value in others.items():
+                self.memory[name][place] = value
             self.stored += 1
 
     def _widen(self, entries: int) -> None:
@@ -197,9 +198,9 @@ class DoubleDQN:
     def _batch(self, entries: NDArray[Any]) -> Any:
         """Observations as entries for the first layer; dense where too many are not zero."""
         columns, values = (torch.from_numpy(np.ascontiguousarray(entries[part])) for part in ("column", "value"))
-        if 4 * entries.shape[1] <= self.online[0].in_features:
+        if 4 * entries.shape[1] <= self.num_inputs:
             return columns, values
-        return torch.zeros(len(entries), self.online[0].in_features).scatter_add_(1, columns, values)
+        return torch.zeros(len(entries), self.num_inputs).scatter_add_(1, columns, values)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, between two episodes."""

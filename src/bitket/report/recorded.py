@@ -20,8 +20,7 @@ def recorded(study: str) -> dict[str, Any] | None:
         if path.is_file():
             try:
                 found = read_json(path, "a recorded result")
-                found = found if found["study"] == study and isinstance(found["claims"], list) else None
+                return found if found["study"] == study and isinstance(found["claims"], list) else None
             except (InvalidInput, KeyError):
                 return None  # a report is made without it
-            return found
     return None

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits.qasm import read_qasm
 from bitket.quantum.generation import GateTokenizer, LineTokenizer, Tokenizer
-from bitket.quantum.generation.tokenizers import SPECIAL, UNKNOWN, _value
+from bitket.quantum.generation.tokenizers import SPECIAL, UNKNOWN, angle_value
 
 
 def test_lines_come_back_byte_for_byte(corpus):
@@ -56,7 +56,7 @@ def test_angles_are_valued_as_python_does(numbers, data):
     operators = [data.draw(st.sampled_from("+-*/")) for _ in numbers[1:]]
     text = data.draw(st.sampled_from(["", "-"])) + numbers[0]
     text += "".join(o + n for o, n in zip(operators, numbers[1:], strict=True))
-    assert _value(text) == pytest.approx(eval(text.replace("pi", str(math.pi))), rel=1e-12, abs=1e-12)
+    assert angle_value(text) == pytest.approx(eval(text.replace("pi", str(math.pi))), rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", [LineTokenizer, GateTokenizer])

@@ -88,6 +88,8 @@ def _angle(params: Sequence[str]) -> int:
 
 
 class _Wires(nn.Module):
+    first: Tensor
+
     def __init__(self, names: int, width: int, layers: int, context: int) -> None:
         super().__init__()
         sizes = [names, _ANGLES, *[_QUBITS + 1, names, _GAPS + 1] * _OPERANDS, 2 * _APART + 2, 3, 2 * _APART + 2]

@@ -311,8 +311,9 @@ def spelled(node: Any) -> str:
     if isinstance(node, Physical):
         return f"${node.index}"
     if isinstance(node, Index) and spelled(node.base):
-        plain = isinstance(node.index, Literal) and not isinstance(node.index.value, bool)
-        return f"{spelled(node.base)}[{node.index.value if plain else spelled(node.index) or '...'}]"
+        index = node.index
+        inner = str(index.value) if isinstance(index, Literal) and not isinstance(index.value, bool) else spelled(index)
+        return f"{spelled(node.base)}[{inner or '...'}]"
     return ""
 
 

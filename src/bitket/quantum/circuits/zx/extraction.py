@@ -17,8 +17,9 @@ from fractions import Fraction
 from bitket.quantum.circuits.circuit import Circuit
 from bitket.quantum.circuits.gates import gate
 from bitket.quantum.circuits.zx import rules
+from bitket.quantum.circuits.zx.contraction import tensor
 from bitket.quantum.circuits.zx.graph import Graph, Phase, ZXError
-from bitket.quantum.circuits.zx.simplification import to_graph_like
+from bitket.quantum.circuits.zx.simplification import simplify, to_graph_like
 
 __all__ = ["extract"]
 
@@ -218,7 +219,7 @@ class _Extraction:
         for v in self.frontier:
             closed._drop(v)
         closed.inputs, closed.outputs, closed._end, closed._power = [], [], {}, 0
-        value = complex(closed.simplify().to_tensor())
+        value = complex(tensor(simplify(closed)))
         if value == 0:
             raise ZXError("extract: the diagram is zero")
         return cmath.phase(value)
