@@ -125,3 +125,65 @@ def test_a_checkpoint_of_another_module_is_refused(tmp_path):
     Training(1).fit(network(), torch.nn.functional.mse_loss, X, Y, checkpoint=path)
     with pytest.raises(InvalidInput, match="not a checkpoint of this module"):
         Training(2).fit(torch.nn.Linear(2, 1).double(), torch.nn.functional.mse_loss, X, Y, checkpoint=path)
+
+
+def test_the_best_weights_are_kept_and_patience_ends_it(tmp_path):
+    """Few noisy samples and a large network: the validation loss falls, then rises."""
+    rng = torch.Generator().manual_seed(0)
+    x = torch.linspace(-1, 1, 12, dtype=torch.float64)[:, None]
+    y = x + 0.5 * torch.randn(12, 1, generator=rng, dtype=torch.float64)
+    held = torch.linspace(-0.97, 0.97, 40, dtype=torch.float64)[:, None]
+    loss = torch.nn.functional.mse_loss
+    seen = []
+
+    def module():
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            layers = torch.nn.Linear(1, 64), torch.nn.Tanh(), torch.nn.Dropout(0.2), torch.nn.Linear(64, 1)
+            return torch.nn.Sequential(*layers).double()
+
+    training = Training(400, batch_size=4, learning_rate=2e-2, patience=15, checkpoint_every=7)
+    net = module()
+    result = training.fit(net, loss, x, y, validation=(held, held), generator=generator())
+    assert result.stop_reason == "no lower validation loss in 15 epochs"
+    assert result.epochs == result.best_epoch + 15 == len(result.history) == len(result.validation)
+    assert min(result.validation) == result.validation[result.best_epoch - 1]
+    net.eval()
+    assert float(loss(net(held), held).detach()) == pytest.approx(min(result.validation), abs=1e-12)
+    # Killed and resumed, also after its end: the same weights.
+    path = tmp_path / "checkpoint"
+    training.fit(
+        module(),
+        loss,
+        x,
+        y,
+        validation=(held, held),
+        generator=generator(),
+        checkpoint=path,
+        callback=lambda e, _: e == 9,
+    )
+    for _ in range(2):
+        again = module()
+        rest = training.fit(again, loss, x, y, validation=(held, held), generator=generator(5), checkpoint=path)
+        assert torch.equal(weights(again), weights(net))
+        assert (rest.validation, rest.stop_reason) == (result.validation, result.stop_reason)
+        seen.append(rest.epochs)
+    assert seen == [result.epochs] * 2
+    # Without patience all epochs run, and the best weights are kept all the same.
+    last = Training(result.epochs + 30, batch_size=4, learning_rate=2e-2).fit(
+        module(), loss, x, y, validation=(held, held), generator=generator()
+    )
+    assert last.epochs == result.epochs + 30
+    assert last.validation[: result.epochs] == result.validation
+
+
+def test_validation_that_does_not_fit():
+    loss = torch.nn.functional.mse_loss
+    with pytest.raises(InvalidInput, match="validation data are needed"):
+        Training(2, patience=1).fit(network(), loss, X, Y)
+    with pytest.raises(InvalidInput, match="24 validation inputs and 3 targets"):
+        Training(2).fit(network(), loss, X, Y, validation=(X, Y[:3]))
+    with pytest.raises(InvalidInput, match="validation loss nan in epoch 1"):
+        Training(2).fit(network(), loss, X, Y, validation=(X * torch.nan, Y))
+    with pytest.raises(InvalidInput, match="patience must be positive"):
+        Training(2, patience=0)

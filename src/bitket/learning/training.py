@@ -5,6 +5,9 @@ holds weights, buffers, the optimiser's moments, the generator and the history, 
 with the weights of one that was not. Cosine decay (Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts):
 
     eta_t = eta (1 + cos(π t / T)) / 2
+
+With validation data the weights of the epoch of least validation loss are kept, and training may stop when that has not fallen for a while
+(Prechelt 1998, Early Stopping - But When?).
 """
 
 from __future__ import annotations
@@ -42,11 +45,18 @@ class TrainingResult:
         Epochs done, those before a resumption included.
     stop_reason
         Why it ended.
+    validation
+        Loss on the validation data after each epoch.
+    best_epoch, best_weights
+        The epoch of least validation loss, from 1, and the module's state after it.
     """
 
     history: list[float] = field(default_factory=list)
     epochs: int = 0
     stop_reason: str = ""
+    validation: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,8 @@ class Training:
         Norm to which the gradient of all parameters is clipped; None for no limit.
     checkpoint_every
         Epochs between two checkpoints.
+    patience
+        With validation data: epochs without a lower loss on them after which training stops; None for never.
     """
 
     epochs: int = 100
@@ -80,10 +92,12 @@ class Training:
     decay: Literal["constant", "cosine"] = "constant"
     largest_gradient: float | None = None
     checkpoint_every: int = 10
+    patience: int | None = None
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.checkpoint_every < 1 or (self.batch_size is not None and self.batch_size < 1):
-            raise InvalidInput("training: epochs, batch_size and checkpoint_every must be positive")
+        counts = [self.epochs, self.checkpoint_every, *(n for n in (self.batch_size, self.patience) if n is not None)]
+        if min(counts) < 1:
+            raise InvalidInput("training: epochs, batch_size, checkpoint_every and patience must be positive")
         if not 0 < self.learning_rate < math.inf:
             raise InvalidInput(f"training: learning rate {self.learning_rate}; it must be positive and finite")
         if self.optimiser not in ("adam", "adamw", "sgd") or self.decay not in ("constant", "cosine"):
@@ -99,6 +113,7 @@ class Training:
         inputs: torch.Tensor,
         targets: torch.Tensor,
         *,
+        validation: tuple[torch.Tensor, torch.Tensor] | None = None,
         generator: torch.Generator | None = None,
         checkpoint: Path | None = None,
         callback: Callable[[int, float], bool | None] | None = None,
@@ -113,6 +128,8 @@ class Training:
             From outputs and targets to their mean loss.
         inputs, targets
             ``[N, ...]`` each.
+        validation
+            Inputs and targets that are not trained on. The module ends with the weights of least loss on them.
         generator
             On the CPU; needed with ``batch_size``.
         checkpoint
@@ -130,6 +147,12 @@ class Training:
             raise InvalidInput(f"training: {n} inputs and {len(targets)} targets; equally many are needed")
         if self.batch_size is not None and generator is None:
             raise InvalidInput("training in batches draws their order: a generator is needed")
+        if validation is not None and (not len(validation[0]) or len(validation[0]) != len(validation[1])):
+            raise InvalidInput(
+                f"training: {len(validation[0])} validation inputs and {len(validation[1])} targets; equally many are needed"
+            )
+        if self.patience is not None and validation is None:
+            raise InvalidInput("training: patience counts epochs by their validation loss; validation data are needed")
         size = min(self.batch_size or n, n)
         steps = -(-n // size)
         small = sum(p.numel() for p in module.parameters()) <= _ONE_THREAD
@@ -138,19 +161,45 @@ class Training:
         result = TrainingResult()
         if checkpoint is not None and checkpoint.exists():
             _restore(load_tree(checkpoint), checkpoint, module, optimiser, schedule, generator, result)
-        while result.epochs < self.epochs and result.stop_reason != "stopped by the callback":
+        while result.epochs < self.epochs and not result.stop_reason:
             with one_thread() if small else contextlib.nullcontext():
                 value = self._epoch(module, loss, inputs, targets, size, optimiser, schedule, generator, result.epochs)
+                if validation is not None:
+                    self._validate(module, loss, *validation, size, result)
             result.epochs += 1
             result.history.append(value)
-            stop = callback is not None and bool(callback(result.epochs, value))
-            last = stop or result.epochs == self.epochs
+            if callback is not None and callback(result.epochs, value):
+                result.stop_reason = "stopped by the callback"
+            elif self.patience is not None and result.epochs - result.best_epoch >= self.patience:
+                result.stop_reason = f"no lower validation loss in {self.patience} epochs"
+            last = bool(result.stop_reason) or result.epochs == self.epochs
             if checkpoint is not None and (last or result.epochs % self.checkpoint_every == 0):
                 save_tree(checkpoint, _stored(module, optimiser, schedule, generator, result))
-            if stop:
-                result.stop_reason = "stopped by the callback"
+        if result.best_weights:
+            module.load_state_dict(result.best_weights)
         result.stop_reason = result.stop_reason or "all epochs done"
         return result
+
+    def _validate(
+        self,
+        module: torch.nn.Module,
+        loss: Loss,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        size: int,
+        result: TrainingResult,
+    ) -> None:
+        """Note the loss on data that are not trained on, and the weights if it is the least."""
+        module.eval()
+        with torch.no_grad():
+            parts = zip(inputs.split(size), targets.split(size), strict=True)
+            value = sum(float(loss(module(x), y)) * len(x) for x, y in parts) / len(inputs)
+        if not math.isfinite(value):
+            raise InvalidInput(f"training: validation loss {value} in epoch {result.epochs + 1}; it must be finite")
+        if value < min(result.validation, default=math.inf):
+            result.best_epoch = result.epochs + 1
+            result.best_weights = {name: t.detach().clone() for name, t in module.state_dict().items()}
+        result.validation.append(value)
 
     def _optimiser(self, module: torch.nn.Module) -> torch.optim.Optimizer:
         parameters = [p for p in module.parameters() if p.requires_grad]
@@ -214,6 +263,10 @@ def _stored(
         "step": schedule.last_epoch,
         "generator": None if generator is None else generator.get_state(),
         "history": list(result.history),
+        "validation": list(result.validation),
+        "best_epoch": result.best_epoch,
+        "best_weights": dict(result.best_weights),
+        "stopped": result.stop_reason if result.stop_reason.startswith("no lower") else "",
     }
 
 
@@ -237,5 +290,7 @@ def _restore(
         group["lr"] = base * factor(stored["step"])
     if generator is not None and stored["generator"] is not None:
         generator.set_state(stored["generator"])
-    result.history = list(stored["history"])
+    result.history, result.validation = list(stored["history"]), list(stored["validation"])
+    result.best_epoch, result.best_weights = stored["best_epoch"], dict(stored["best_weights"])
+    result.stop_reason = stored["stopped"]
     result.epochs = len(result.history)
