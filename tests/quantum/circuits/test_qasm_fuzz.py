@@ -1,6 +1,7 @@
 """Any text at all is a circuit or one line of error, and soon: soups of words, mutations, bytes, and texts made to explode."""
 
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -149,7 +150,10 @@ def test_short_way_takes_what_it_should(monkeypatch):
         for i in range(9)
     ]
     lines += [f"measure q[{i}] -> c[{i}];" for i in range(9)]
-    assert len(read_qasm(text + "\n".join(lines * 50))) == 9 * 5 * 50
+    circuit = read_qasm(text + "\n".join(lines * 50))
+    assert len(circuit) == 9 * 5 * 50
+    kinds = Counter(row[0] if isinstance(row, tuple) else row.name for row in circuit._rows)
+    assert kinds == dict.fromkeys(["h", "rz", "cx", "u", "measure"], 450)  # gates as names and numbers, no objects
     assert len(executed) < 10  # the declarations, and each gate once
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import islice
 from math import isfinite
 from typing import TypeVar
 
-from bitket.quantum.circuits.circuit import Instruction, Operation
-from bitket.quantum.circuits.gates import Gate
+from bitket.quantum.circuits.circuit import Instruction, Operation, Row
+from bitket.quantum.circuits.gates import KINDS, Gate
 from bitket.quantum.circuits.qasm.elaboration import Elaborator
 from bitket.quantum.circuits.qasm.lexer import MAX_DIGITS, SKIP
 from bitket.quantum.circuits.qasm.library import LibraryGate, Operations
@@ -41,8 +40,8 @@ _CONSTANT = re.compile(r"(?:[0-9.]++(?:[eE][-+]?[0-9]++)?+|pi\b|[-+*/,\s])*+")
 _ITEM = re.compile(r"\s*+(?:([A-Za-z_]\w*+)\[([0-9]{1,7})\]|\$([0-9]{1,7}))\s*+")
 _MEASURE = re.compile(r"\s*+measure\s++([^\s;>-][^;>-]*+)->([^;]*+)|([^=;\s][^=;]*+)=\s*+measure\s++([^;]*+)")
 
-# A gate: its number of qubits, and its one operation on all of them, or several.
-_Found = tuple[int, Gate | Operation | None, Operations]
+# A gate: its number of qubits; if it is one operation on all of them, what stands before and behind them in a row; all operations.
+_Found = tuple[int, Gate | str | None, tuple[float, ...], Operations]
 _Family = tuple[int, Callable[[tuple[float, ...]], _Found]]  # a gate for any numbers, and how many
 _MEASUREMENT = Operation("measure")
 _T = TypeVar("_T")
@@ -60,8 +59,8 @@ class Bulk:
     def __init__(self, work: Elaborator) -> None:
         self._work = work
         self._size = _LEAST
-        self._single: dict[str, Instruction] = {}  # by the text of a piece that adds one instruction
-        self._many: dict[str, Sequence[Instruction]] = {}  # of one that adds several
+        self._single: dict[str, Row] = {}  # by the text of a piece that adds one row
+        self._many: dict[str, Sequence[Row]] = {}  # of one that adds several
         self._held = 0  # bits in there
         self._gates: dict[str, _Found] = {}  # by ``name(numbers``
         self._plain: dict[str, _Found] = {}  # by ``name``, without numbers
@@ -89,7 +88,7 @@ class Bulk:
     def _pieces(self, pieces: list[str]) -> int:
         """Take in pieces; how many."""
         single, gates, operands, find_gate = self._single, self._gates, self._operands, self._find_gate
-        rows: list[Instruction] = []
+        rows: list[Row] = []
         append = rows.append
         work = self._work
         least = _SINGLE * len(pieces)
@@ -103,13 +102,13 @@ class Bulk:
                 done += 1
                 continue
             left, bracket, right = piece.rpartition(")")
-            several: Sequence[Instruction] | None = None
+            several: Sequence[Row] | None = None
             if bracket:
                 found = gates.get(left) or find_gate(left)
                 qubits = operands.get(right) or self._find_operands(right)
                 if found is not None and qubits is not None and found[0] == len(qubits):
                     if found[1] is not None:
-                        append(Instruction(found[1], qubits))
+                        append((found[1], *qubits, *found[2]))
                         done += 1
                         continue
                     several = _spread(found, qubits)
@@ -127,11 +126,11 @@ class Bulk:
         return done
 
     # -- pieces not met before ----------------------------------------------------------------------------------------
-    def _find_rows(self, piece: str) -> Sequence[Instruction] | None:
+    def _find_rows(self, piece: str) -> Sequence[Row] | None:
         """A gate without numbers, or a measurement, on single bits."""
         name, *rest = piece.split(None, 1) or ("",)
         found = self._plain.get(name)
-        rows: Sequence[Instruction] | None
+        rows: Sequence[Row] | None
         if found is not None and rest:
             qubits = self._find_operands(rest[0])
             rows = None if qubits is None or found[0] != len(qubits) else _spread(found, qubits)
@@ -141,7 +140,7 @@ class Bulk:
             self._keep_rows(piece, rows)
         return rows
 
-    def _find_measurement(self, piece: str) -> Sequence[Instruction] | None:
+    def _find_measurement(self, piece: str) -> Sequence[Row] | None:
         match = _MEASURE.fullmatch(piece)
         if match is None or (match[1] is None and self._work.version == 2):
             return None
@@ -206,12 +205,13 @@ class Bulk:
                 for kept in (self._single, self._many, self._gates, self._plain, self._families):
                     kept.clear()
             return
-        rows: list[Instruction] = []
-        work.add, add = rows.extend, work.add
+        added: list[Row] = []
+        work.add, add = added.extend, work.add
         try:
             work.execute(node)
         finally:
             work.add = add
+            rows = [_short(row) if isinstance(row, Instruction) else row for row in added]
             add(rows)
         if isinstance(node, GateCall):
             self._learn_gate(node, piece, match["angles"])
@@ -230,20 +230,20 @@ class Bulk:
         _keep(self._gates, left, found)
         if not _numbers(angles):
             return
-        only = found[1]
+        num_qubits, head, behind, _ = found
         standard = isinstance(gate, LibraryGate) or gate.standard
         make: Callable[[tuple[float, ...]], _Found]
-        if standard and isinstance(only, Gate) and only.params == params:
-            make = partial(_alike, gate.num_qubits, only)
+        if standard and isinstance(head, str) and behind == params:
+            make = lambda values: (num_qubits, head, values, ())  # noqa: E731
         else:
-            make = lambda values: _found(gate.num_qubits, work.operations(node, gate, values))  # noqa: E731
+            make = lambda values: _found(num_qubits, work.operations(node, gate, values))  # noqa: E731
         _keep(self._families, left.partition("(")[0], (len(params), make))
 
-    def _keep_rows(self, piece: str, rows: Sequence[Instruction]) -> None:
+    def _keep_rows(self, piece: str, rows: Sequence[Row]) -> None:
         if len(rows) == 1 and _steps(rows[0]) == 1:
             _keep(self._single, piece, rows[0])
             return
-        self._held += 1 + sum(len(row.qubits) for row in rows)
+        self._held += 1 + sum(len(row.qubits) if isinstance(row, Instruction) else len(row) for row in rows)
         if self._held > 10 * _KEPT:
             self._many.clear()
             self._held = 0
@@ -258,17 +258,37 @@ def _keep(kept: dict[str, _T], key: str, value: _T) -> _T:
 
 
 def _found(num_qubits: int, operations: Operations) -> _Found:
-    single = len(operations) == 1 and operations[0][1] == tuple(range(num_qubits))
-    return num_qubits, operations[0][0] if single else None, operations
+    if len(operations) == 1 and operations[0][1] == tuple(range(num_qubits)):
+        only = operations[0][0]
+        if isinstance(only, Gate):
+            return num_qubits, *_ends(only), operations
+    return num_qubits, None, (), operations
 
 
-def _spread(found: _Found, qubits: tuple[int, ...]) -> tuple[Instruction, ...]:
-    return tuple(Instruction(operation, tuple(qubits[i] for i in local)) for operation, local in found[2])
+def _ends(gate: Gate) -> tuple[Gate | str, tuple[float, ...]]:
+    """What stands in a row before and behind the gate's qubits: its name and angles if it is a standard one, else the gate."""
+    kind = KINDS.get(gate.label)
+    numbers = tuple(v for v in gate.params if type(v) is float)
+    standard = kind is not None and (kind.base, kind.controls) == (gate.name, gate.controls)
+    return (gate.label, numbers) if standard and len(numbers) == len(gate.params) else (gate, ())
 
 
-def _steps(row: Instruction) -> int:
+def _short(row: Instruction) -> Row:
+    """An instruction as a circuit keeps it."""
+    gate = row.gate
+    if gate is None or row.condition is not None:
+        return row
+    before, behind = _ends(gate)
+    return (before, *row.qubits, *behind)
+
+
+def _spread(found: _Found, qubits: tuple[int, ...]) -> tuple[Row, ...]:
+    return tuple(_short(Instruction(operation, tuple(qubits[i] for i in local))) for operation, local in found[3])
+
+
+def _steps(row: Row) -> int:
     """What the elaborator charges for it."""
-    return 1 + (len(row.qubits) // 32 if row.name == "barrier" else 0)
+    return 1 + (len(row.qubits) // 32 if isinstance(row, Instruction) and row.name == "barrier" else 0)
 
 
 def _numbers(angles: str) -> tuple[float, ...] | None:
@@ -283,10 +303,3 @@ def _numbers(angles: str) -> tuple[float, ...] | None:
     except ValueError:
         return None
     return values if all(values) and all(map(isfinite, values)) else None
-
-
-def _alike(num_qubits: int, gate: Gate, params: tuple[float, ...]) -> _Found:
-    """The gate with other angles, which are known to be right: `Gate` would look at all of it again."""
-    other = object.__new__(Gate)
-    vars(other).update(vars(gate), params=params)
-    return num_qubits, other, ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from bitket.quantum.circuits.circuit import Circuit, Condition, Instruction, Operation
+from bitket.quantum.circuits.circuit import Circuit, Condition, Instruction, Operation, Row
 from bitket.quantum.circuits.gates import Gate, gate
 from bitket.quantum.circuits.parameter import Expression
 from bitket.quantum.circuits.qasm import modifiers
@@ -51,7 +51,7 @@ class GateCalls(Evaluator):
         super().__init__(sources, version, steps)
         self.gates = GateTable(self, BUILTIN_2 if version == 2 else BUILTIN_3)
         self.circuit = Circuit(1)  # grows with the declarations
-        self.add: Callable[[Iterable[Instruction]], None] = self.circuit._extend
+        self.add: Callable[[Iterable[Row]], None] = self.circuit._extend
         self._conditions: list[Condition | None] = [None]
         self._branches: list[Branch] = []
         self._gate_body: list[tuple[Gate | Operation, tuple[int, ...]]] | None = None
