@@ -19,7 +19,7 @@ test: $(VENV)/.stamp-test
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-all: $(VENV)/.stamp-test
 	$(BIN)/pytest
