@@ -96,7 +96,7 @@ def test_reduce(bitket, folder, method):
         (("reduce", "heavy.npz", "--weight", 2), "at least 4"),
         (("reduce", "heavy.npz", "--weight", 4, "--evaluations", 300), "no code of weight 4"),
         (("reduce", "heavy.npz", "--method", "luck"), "is not one of 'ppo', 'annealing'"),
-        (("reduce", "heavy.npz", "--distance", 99999999999999), "from 1 to its length"),
+        (("reduce", "heavy.npz", "--distance", 99999), "from 1 to its length"),
         (("reduce", "heavy.npz", "--method", "classical", "--seed", 1), "nothing random"),
         (("reduce", "heavy.npz", "--method", "hastings", "--evaluations", 9), "measures no distances"),
         (("reduce", "heavy.npz", "-o", "light.txt"), "ends in"),

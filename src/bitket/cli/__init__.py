@@ -119,7 +119,8 @@ def _refuse(sentence: str) -> int:
 
 
 def _usage(error: typer.TyperException) -> str:
-    reasons = error.__cause__.errors() if hasattr(error.__cause__, "errors") else []
+    errors = getattr(error.__cause__, "errors", None)  # of pydantic
+    reasons = errors() if errors else []
     own = reasons[0].get("ctx", {}).get("error") if reasons else None
     if isinstance(own, BitketError):  # from a look at a file; it says what is wrong better than the name of an option
         return str(own)

@@ -144,7 +144,7 @@ def network(
         "links": graph.number_of_edges(),
         "seconds": seconds,
         "seed": seed,
-        "mode": "batched" if simulated.batched else "event",
+        "mode": mode or "batched",
         "hardware": dataclasses.asdict(settings),
         "events": simulated.timeline.executed,
         "attempts": simulated.attempts,

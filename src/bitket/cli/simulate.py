@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,8 @@ from bitket.errors import BitketError, InvalidInput
 from bitket.files import read_json
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from bitket.algebra import PauliSum
     from bitket.quantum.circuits import Circuit
     from bitket.quantum.noise import NoiseModel
@@ -88,15 +90,15 @@ def simulate(
     if device:
         circuit, operators, model = _on_device(circuit, operators, device)
     weights, inputs = ([values[p.name] for p in part] for part in (circuit.weights, circuit.inputs))
-    generator = _generator(seed)
+    generators = _generators(seed)
     counted = shots or (None if observables else _DEFAULT_SHOTS)
     out: dict[str, Any] = {"file": str(file), "qubits": circuit.num_qubits, "seed": seed, "shots": counted}
     if counted:
         from bitket.quantum.simulation import sample
 
-        out["counts"] = dict(sample(circuit, counted, weights, inputs, noise=model, generator=generator))
+        out["counts"] = dict(sample(circuit, counted, weights, inputs, noise=model, generator=next(generators)))
     out["expectation"] = {
-        text: _expectation(circuit, operator, weights, inputs, model, counted, generator, gradient, method or "auto")
+        text: _expectation(circuit, operator, weights, inputs, model, counted, generators, gradient, method or "auto")
         for text, operator in operators.items()
     }
     if figure is not None:
@@ -231,17 +233,17 @@ def _expectation(
     inputs: list[float],
     noise: NoiseModel | None,
     shots: int | None,
-    generator: Any,
+    generators: Iterator[np.random.Generator],
     gradient: bool,
     method: str,
 ) -> dict[str, Any]:
     """Value of one observable, its standard error if it is from shots, and its derivatives if they are asked for."""
-    from bitket.quantum.simulation import expectation, expectation_with_error
+    from bitket.quantum.simulation.direct import expectation, expectation_with_error
 
     entry: dict[str, Any] = {}
     if shots:
         value, error = expectation_with_error(
-            circuit, operator, weights, inputs, shots=shots, noise=noise, generator=generator
+            circuit, operator, weights, inputs, shots=shots, noise=noise, generator=next(generators)
         )
         entry |= {"value": float(value), "standard_error": float(error)}
     elif not gradient:
@@ -249,9 +251,12 @@ def _expectation(
     if gradient:
         import torch
 
+        from bitket.quantum.simulation import expectation as differentiable
+
+        generator = torch.Generator().manual_seed(int(next(generators).integers(2**63)))
         parts = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in (weights, inputs)]
         ways: dict[str, Any] = {"noise": noise, "shots": shots, "gradient": method, "generator": generator}
-        value = expectation(circuit, operator, *parts, **ways)
+        value = differentiable(circuit, operator, *parts, **ways)
         if not shots:
             entry["value"] = float(value.detach())
         slopes = torch.autograd.grad(value, parts, allow_unused=True) if value.requires_grad else (None, None)
@@ -261,10 +266,14 @@ def _expectation(
     return entry
 
 
-def _generator(seed: int) -> Any:
-    import torch
+def _generators(seed: int) -> Iterator[np.random.Generator]:
+    """One after the other, each seeded by 62 bits of a Mersenne Twister: what `sample` makes of torch's generator of this seed."""
+    import numpy as np
 
-    return torch.Generator().manual_seed(seed)
+    words = np.random.RandomState(seed & 0xFFFFFFFF)
+    while True:
+        first, second = (int.from_bytes(words.bytes(4), "little") for _ in range(2))
+        yield np.random.default_rng((first << 32 | second) % 2**62)
 
 
 def _draw(counts: dict[str, int], path: Path) -> None:
