@@ -100,7 +100,7 @@ CHANGES = {
     ("codes reduce", "--weight"): (REDUCE, ["--weight", "3"]),
     ("codes reduce", "--method"): (REDUCE, ["--method", "classical"]),
     ("codes reduce", "--distance"): ([*REDUCE, "--evaluations", "20"], ["--distance", "9"]),
-    ("codes reduce", "--evaluations"): ([*REDUCE[:4], "3", "--weight", "4", "--evaluations", "20"], ["--evaluations", "2"]),
+    ("codes reduce", "--evaluations"): ([*REDUCE[:3], "--weight", "5", "--evaluations", "20"], ["--evaluations", "2"]),
     ("codes reduce", "--out"): (REDUCE, ["--out", "r.npz"]),
     ("codes reduce", "--seed-out"): (REDUCE, ["--seed-out", "r.npz"]),
     ("codes reduce", "--json"): (REDUCE[:-1], ["--json"]),
