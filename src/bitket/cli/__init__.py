@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from typing import Any
 
 import typer
@@ -94,11 +95,17 @@ def _invoked(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     _word(command)
     try:
-        with command.make_context("bitket", arguments) as context:
+        with warnings.catch_warnings(), command.make_context("bitket", arguments) as context:
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = _note
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
     return 0
+
+
+def _note(message: Warning | str, *_: Any) -> None:
+    complain(f"note: {message}")
 
 
 def _word(command: Any) -> None:

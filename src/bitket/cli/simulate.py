@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitket.cli import options
-from bitket.cli.console import complain, console
+from bitket.cli.console import console
 from bitket.cli.options import Figure, Gradient, Json, choice, number, require_picture
 from bitket.errors import BitketError, InvalidInput
 from bitket.files import read_json
@@ -55,7 +54,7 @@ def simulate(
         list[str] | None,
         typer.Option(
             metavar="NAME:RATE|FILE",
-            help="depolarizing:P1[,P2], bit_flip:P, phase_flip:P, amplitude_damping:G, phase_damping:L after each gate, "
+            help="depolarizing:P1[,P2] (with that chance the gate's qubits, both together, are mixed), bit_flip:P, phase_flip:P, amplitude_damping:G, phase_damping:L after each gate, "
             "readout:P10[,P01], or a noise model as JSON; may repeat.",
         ),
     ] = None,
@@ -112,12 +111,7 @@ def simulate(
 def _circuit(file: Path) -> Circuit:
     from bitket.quantum.circuits.qasm import load_qasm
 
-    with warnings.catch_warnings(record=True) as notes:
-        warnings.simplefilter("always")
-        circuit = load_qasm(file)
-    for note in notes:
-        complain(f"note: {note.message}")
-    return circuit
+    return load_qasm(file)
 
 
 def _operator(text: str, circuit: Circuit) -> PauliSum:
@@ -194,17 +188,10 @@ def _noise_file(path: Path) -> NoiseModel:
     if path.suffix != ".json" and not path.exists():
         raise InvalidInput(f"--noise {path}: neither NAME:RATE, such as depolarizing:0.01, nor a JSON file")
     data = read_json(path)
-    if not isinstance(data, dict):
-        raise InvalidInput(f"{path}: a JSON object is needed")
     try:
-        with warnings.catch_warnings(record=True) as notes:
-            warnings.simplefilter("always")
-            model = NoiseModel.from_dict(data)
+        return NoiseModel.from_dict(data)
     except BitketError as error:
         raise InvalidInput(f"--noise {path}: {error}") from None
-    for note in notes:
-        complain(f"note: {note.message}")
-    return model
 
 
 def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any, dict[str, Any], Any]:
@@ -218,11 +205,7 @@ def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any,
             )
     if not any(i.name == "measure" for i in circuit):
         circuit = circuit.copy().measure_all()
-    with warnings.catch_warnings(record=True) as notes:
-        warnings.simplefilter("always")
-        small, there, noise = Device(name).place(circuit.remove_barriers(), list(operators.values()))
-    for note in notes:
-        complain(f"note: {note.message}")
+    small, there, noise = Device(name).place(circuit.remove_barriers(), list(operators.values()))
     return small, dict(zip(operators, there, strict=True)), noise
 
 
