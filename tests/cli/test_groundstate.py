@@ -296,6 +296,26 @@ def test_wrong_input_is_refused_before_torch_is_loaded(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_warnings_are_notes(bitket, tmp_path):
+    qubits, gate = [{"t1": 5e-5, "t2": 7e-5}] * 2, {"name": "cx", "qubits": [0, 1], "error": 0.05, "duration": 3e-7}
+    fields = {"name": "bare", "num_qubits": 2, "native": ["rz", "sx", "x", "cx"], "edges": [[0, 1]]}
+    (tmp_path / "bare.json").write_text(json.dumps(fields | {"qubits": qubits, "gates": [gate]}))
+    status, _, err = bitket(
+        "groundstate",
+        "ZZ - XI",
+        "--device",
+        tmp_path / "bare.json",
+        "--mitigate",
+        "linear",
+        "--out",
+        tmp_path / "runs",
+    )
+    lines = err.splitlines()
+    assert (status, len(lines) > 0) == (0, True)
+    assert all(line.startswith("bitket: note: ") for line in lines), err
+    assert any("no calibration of sx" in line for line in lines)
+
+
 def test_a_stopped_run_leaves_no_folder(bitket, tmp_path, monkeypatch):
     from bitket.quantum.variational import groundstate as fitting
 

@@ -104,7 +104,14 @@ def _invoked(arguments: list[str]) -> int:
     return 0
 
 
-def _note(message: Warning | str, *_: Any) -> None:
+def _note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
     complain(f"note: {message}")
 
 

@@ -190,7 +190,9 @@ def _print(out: dict[str, Any]) -> None:
     )
     if "training" in out:
         t = out["training"]
-        screen.print(f"trained on {t['sentences']} sentences: accuracy {t['accuracy']:.1%}, loss {t['loss']:.3g} bits")
+        screen.print(
+            f"trained on {t['sentences']} sentences: accuracy on them {t['accuracy']:.1%}, loss {t['loss']:.3g} bits"
+        )
         if out["unseen_words"]:
             screen.print(
                 f"not in training, read as a rare word of the type: {', '.join(out['unseen_words'])}", markup=False

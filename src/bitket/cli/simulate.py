@@ -54,7 +54,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             metavar="NAME:RATE|FILE",
-            help="depolarizing:P1[,P2] (with that chance the gate's qubits, both together, are mixed), bit_flip:P, phase_flip:P, amplitude_damping:G, phase_damping:L after each gate, "
+            help="depolarizing:P1[,P2] (mixes the qubits of a gate, both together, with chance P), bit_flip:P, phase_flip:P, "
+            "amplitude_damping:G, phase_damping:L after each gate, "
             "readout:P10[,P01], or a noise model as JSON; may repeat.",
         ),
     ] = None,
@@ -239,10 +240,10 @@ def _expectation(
         generator = torch.Generator().manual_seed(int(next(generators).integers(2**63)))
         parts = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in (weights, inputs)]
         ways: dict[str, Any] = {"noise": noise, "shots": shots, "gradient": method, "generator": generator}
-        value = differentiable(circuit, operator, *parts, **ways)
+        result = differentiable(circuit, operator, *parts, **ways)
         if not shots:
-            entry["value"] = float(value.detach())
-        slopes = torch.autograd.grad(value, parts, allow_unused=True) if value.requires_grad else (None, None)
+            entry["value"] = float(result.detach())
+        slopes = torch.autograd.grad(result, parts, allow_unused=True) if result.requires_grad else (None, None)
         whole = torch.cat([torch.zeros_like(t) if s is None else s for s, t in zip(slopes, parts, strict=True)])
         names = [p.name for p in circuit.weights + circuit.inputs]
         entry["gradient"] = dict(zip(names, whole.tolist(), strict=True))

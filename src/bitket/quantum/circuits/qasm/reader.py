@@ -78,7 +78,7 @@ def load_qasm(path: str | os.PathLike[str], *, inputs: Iterable[str] = ()) -> Ci
     InvalidInput
         The file cannot be read.
     """
-    path = require_file(path)
+    path = require_file(Path(path))
     try:
         text = _contents(path)
     except _Unreadable as error:
