@@ -76,6 +76,7 @@ def test_a_simulation_imports_torch_for_gradients_alone():
     assert "torch" in all_
 
 
+@pytest.mark.slow  # of the clock; what is imported is seen above
 @pytest.mark.usefixtures("calls")
 def test_a_bell_state_takes_half_a_second():
     def seconds():
