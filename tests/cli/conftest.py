@@ -1,10 +1,13 @@
+import contextlib
+import io
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bitket.cli import main
+from bitket.cli import _status, main
 
 STUDY = str(Path(__file__).parents[1] / "studies" / "estimating_pi.py")
 BELL = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q[0];\ncx q[0],q[1];\nmeasure q -> c;\n'
@@ -24,10 +27,8 @@ def bitket(monkeypatch, capsys):
     return call
 
 
-@pytest.fixture
-def calls(tmp_path, monkeypatch):
-    """A quick call of every verb, by its name, in a folder that has the files it reads; ``{n}`` stands for a number not used before."""
-    monkeypatch.chdir(tmp_path)
+def _files():
+    """In the working folder: what the calls read."""
     for name in ("bell", "angles"):
         Path(f"{name}.qasm").write_text(BELL)
     for folder in ("circuits", "others"):
@@ -40,6 +41,13 @@ def calls(tmp_path, monkeypatch):
     Path("hardware.json").write_text('{"memories": 4}')
     Path("message.txt").write_text("pay")
     Path("lexicon.json").write_text('{"cat": "N", "sleeps": "IV"}')
+
+
+@pytest.fixture
+def calls(tmp_path, monkeypatch):
+    """A quick call of every verb, by its name, in a folder that has the files it reads; ``{n}`` stands for a number not used before."""
+    monkeypatch.chdir(tmp_path)
+    _files()
     return {
         "list": ["list"],
         "show": ["show", STUDY],
@@ -59,18 +67,29 @@ def calls(tmp_path, monkeypatch):
         "verify": "verify message.txt made.qds --keys made/receiver1.keys --peer-keys made/receiver2.keys".split(),
         "codes info": ["codes", "info", "repetition.npz"],
         "codes product": ["codes", "product", "repetition.npz", "repetition.npz"],
+        "codes bicycle": ["codes", "bicycle", "3", "3", "1+x", "1+y"],
         "codes reduce": ["codes", "reduce", "repetition.npz", "--distance", "2"],
     }
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A folder with what some of the calls read and others write."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
+        patch.chdir(folder)
+        _files()
+        for line in (
+            ["run", STUDY, "finished", "--set", "rounds=1"],
+            "generate train circuits --out made.safetensors --width 8 --layers 1 --context 32 --epochs 1".split(),
+            ["keys", "made", "--bits", "100000"],
+            "sign message.txt --keys made/signer.keys --output made.qds".split(),
+        ):
+            assert _status(line) == 0
+    return folder
+
+
 @pytest.fixture
-def made(calls, bitket):
-    """What some of the calls read and others write."""
-    for line in (
-        ["run", STUDY, "finished", "--set", "rounds=1"],
-        "generate train circuits --out made.safetensors --width 8 --layers 1 --context 32 --epochs 1".split(),
-        ["keys", "made", "--bits", "100000"],
-        "sign message.txt --keys made/signer.keys --output made.qds".split(),
-    ):
-        status, _, err = bitket(*line)
-        assert status == 0, err
+def made(calls, made_once, tmp_path):
+    """What some of the calls read and others write, in the working folder."""
+    shutil.copytree(made_once, tmp_path, dirs_exist_ok=True)

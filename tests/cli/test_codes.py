@@ -26,6 +26,9 @@ def folder(tmp_path):
     surface = surface_code(5)
     summed = [np.bitwise_xor.accumulate(checks) for checks in (surface.x_checks, surface.z_checks)]
     np.savez(tmp_path / "summed.npz", hx=summed[0], hz=summed[1])
+    small = surface_code(3)
+    sheared = [np.bitwise_xor.accumulate(checks) for checks in (small.x_checks, small.z_checks)]
+    np.savez(tmp_path / "sheared.npz", hx=sheared[0], hz=sheared[1])
     np.savez(tmp_path / "clash.npz", hx=[[1, 1, 0]], hz=[[0, 1, 1]])
     np.savez(tmp_path / "empty.npz", h=[[1, 1], [0, 0]])
     np.savez(tmp_path / "two.npz", h=[[1, 2]])
@@ -64,7 +67,9 @@ def test_bicycle(bitket, folder):
     assert "term 'z'; sums of 1, x, y^3" in err
 
 
-@pytest.mark.parametrize("method", ["annealing", "classical", "generators", "hastings"])
+@pytest.mark.parametrize(
+    "method", ["annealing", "classical", "generators", pytest.param("hastings", marks=pytest.mark.slow)]
+)
 def test_reduce(bitket, folder, method):
     name, k = {"hastings": ("hamming.alist", 16), "generators": ("summed.npz", 1)}.get(method, ("heavy.npz", 4))
     args = ("codes", "reduce", folder / name, "--weight", 6, "--method", method, "-o", folder / "light.npz", "--json")
@@ -82,6 +87,15 @@ def test_reduce(bitket, folder, method):
         assert out["generators"]["check_weight"] == out["check_weight"] == 4
 
 
+def test_reduce_small_by_hastings(bitket, folder):
+    args = ("codes", "reduce", folder / "sheared.npz", "--weight", 6, "--method", "hastings", "--json")
+    out = json.loads(bitket(*args, "-o", folder / "light.npz")[1])
+    code = read_code(folder / "light.npz")
+    assert (out["n"], out["k"], out["check_weight"]) == (code.n, 1, code.weights.check)
+    assert out["check_weight"] <= 6
+    assert out["d"] >= 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -96,7 +110,7 @@ def test_reduce(bitket, folder, method):
         (("reduce", "heavy.npz", "--weight", 2), "at least 4"),
         (("reduce", "heavy.npz", "--weight", 4, "--evaluations", 300), "no code of weight 4"),
         (("reduce", "heavy.npz", "--method", "luck"), "is not one of 'ppo', 'annealing'"),
-        (("reduce", "heavy.npz", "--distance", 99999999999999), "from 1 to its length"),
+        (("reduce", "heavy.npz", "--distance", 99999), "from 1 to its length"),
         (("reduce", "heavy.npz", "--method", "classical", "--seed", 1), "nothing random"),
         (("reduce", "heavy.npz", "--method", "hastings", "--evaluations", 9), "measures no distances"),
         (("reduce", "heavy.npz", "-o", "light.txt"), "ends in"),

@@ -84,25 +84,25 @@ def test_own_files(bitket, tmp_path, kind):
         (("H2", "--active", "9" * 5000 + ",2"), "two numbers"),
         (("H2", "--active", "2,9"), "from 1 to 2"),
         (("H2", "--basis", "nope"), "basis set 'nope'"),
-        (("H2", "--bond-length", "-1"), "positive number"),
-        (("H2", "--bond-length", "nan"), "positive number"),
-        (("H2", "--bond-length", "1e300"), "at most 10000"),
+        (("H2", "--bond-length", "-1"), "is not a number above 0"),
+        (("H2", "--bond-length", "nan"), "is not a number above 0"),
+        (("H2", "--bond-length", "1e300"), "up to 1000"),
         (("H2", "--charge", "2"), "at most 1"),
         (("H2", "--charge", "-3"), "do not fit"),
-        (("H2", "--charge", "-99999999999999999999"), "should be"),
-        (("H2", "--charge", "1.5"), "valid integer"),
+        (("H2", "--charge", "-99999999999999999999"), "is not a whole number from"),
+        (("H2", "--charge", "1.5"), "is not a whole number from"),
         (("H2", "--spin", "1"), "must be even"),
         (("H2", "--spin", "4"), "at most 2"),
-        (("H2", "--spin", "-2"), "should be"),
-        (("H2", "--spin", "nan"), "valid integer"),
+        (("H2", "--spin", "-2"), "is not a whole number from"),
+        (("H2", "--spin", "nan"), "is not a whole number from"),
         (("H2", "--frozen-core"), "no inner shells"),
-        (("H2", "--ansatz", "efficient-su2", "--layers", "100000"), "should be"),
-        (("H2", "--largest", "0"), "should be"),
-        (("H2", "--largest", "10000000000"), "should be"),
-        (("H2", "--ansatz", "search", "--episodes", "0"), "should be"),
-        (("H2", "--shots", "99999999999999999999"), "should be"),
-        (("H2", "--shots", "1.5"), "valid integer"),
-        (("H2", "--seed", "-1"), "should be"),
+        (("H2", "--ansatz", "efficient-su2", "--layers", "100000"), "is not a whole number from"),
+        (("H2", "--largest", "0"), "is not a whole number from"),
+        (("H2", "--largest", "10000000000"), "is not a whole number from"),
+        (("H2", "--ansatz", "search", "--episodes", "0"), "is not a whole number from"),
+        (("H2", "--shots", "99999999999999999999"), "is not a whole number from"),
+        (("H2", "--shots", "1.5"), "is not a whole number from"),
+        (("H2", "--seed", "-1"), "is not a whole number from"),
         (("H2", "--layers", "3"), "--layers: it belongs to --ansatz efficient-su2 or real-amplitudes"),
         (("H2", "--ansatz", "real-amplitudes", "--largest", "3"), "--largest: it belongs to"),
         (("H2", "--episodes", "3"), "--episodes: it belongs to --ansatz search"),
@@ -294,6 +294,26 @@ def test_wrong_input_is_refused_before_torch_is_loaded(tmp_path):
         command = [sys.executable, "-c", code, "groundstate", *arguments, "--out", str(tmp_path / "runs")]
         assert subprocess.run(command, check=False, capture_output=True).returncode == 2
     assert not (tmp_path / "runs").exists()
+
+
+def test_warnings_are_notes(bitket, tmp_path):
+    qubits, gate = [{"t1": 5e-5, "t2": 7e-5}] * 2, {"name": "cx", "qubits": [0, 1], "error": 0.05, "duration": 3e-7}
+    fields = {"name": "bare", "num_qubits": 2, "native": ["rz", "sx", "x", "cx"], "edges": [[0, 1]]}
+    (tmp_path / "bare.json").write_text(json.dumps(fields | {"qubits": qubits, "gates": [gate]}))
+    status, _, err = bitket(
+        "groundstate",
+        "ZZ - XI",
+        "--device",
+        tmp_path / "bare.json",
+        "--mitigate",
+        "linear",
+        "--out",
+        tmp_path / "runs",
+    )
+    lines = err.splitlines()
+    assert (status, len(lines) > 0) == (0, True)
+    assert all(line.startswith("bitket: note: ") for line in lines), err
+    assert any("no calibration of sx" in line for line in lines)
 
 
 def test_a_stopped_run_leaves_no_folder(bitket, tmp_path, monkeypatch):

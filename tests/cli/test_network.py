@@ -10,7 +10,7 @@ HEADER = "initiator,responder,start_s,end_s,memories,fidelity\n"
 
 
 def test_random_requests(bitket, tmp_path):
-    status, out, _ = bitket("network", "star", "--memories", 8, "--seconds", 8, "--out", tmp_path, "--json")
+    status, out, _ = bitket("network", "star", "--memories", 4, "--seconds", 5, "--out", tmp_path, "--json")
     found = json.loads(out)
     assert status == 0
     assert found["routers"] == 4
@@ -24,7 +24,7 @@ def test_random_requests(bitket, tmp_path):
         *(f"{name}.{kind}" for name in ("network", "memories") for kind in ("svg", "png")),
     }
     assert len((run / "deliveries.csv").read_text().splitlines()) == 1 + found["delivered"]
-    status, again, _ = bitket("network", "star", "--memories", 8, "--seconds", 8, "--out", tmp_path, "--json")
+    status, again, _ = bitket("network", "star", "--memories", 4, "--seconds", 5, "--out", tmp_path, "--json")
     assert json.loads(again)["delivered"] == found["delivered"]
 
 
@@ -76,7 +76,7 @@ def test_a_run_that_delivers_nothing_says_why(bitket, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "place", ['"x": "left", "y": 3', '"Latitude": null, "Longitude": 3', '"lat": true, "lon": NaN']
+    "place", ['"x": "left", "y": 3', '"Latitude": null, "Longitude": 3', '"lat": true, "lon": "x"']
 )
 def test_places_that_are_no_numbers_are_not_used(bitket, tmp_path, place):
     (tmp_path / "t.json").write_text(
@@ -110,7 +110,7 @@ DEMANDS = "source,destination,fidelity,rate\n"
 
 def test_demands(bitket, tmp_path):
     demands = tmp_path / "d.csv"
-    demands.write_text(DEMANDS + "0,2,0.75,3.125\n3,5,0.75,3.125\n0,5,0.9,1\n")
+    demands.write_text(DEMANDS + "0,2,0.75,3.125\n3,5,0.75,3.125\n0,2,0.99,1\n")
     status, out, _ = bitket(
         "network", "line", demands, "--seconds", 5, "--out", tmp_path, "--coherence", "10,5", "--json"
     )
@@ -199,24 +199,24 @@ def test_every_file_that_is_named_is_there(bitket, tmp_path, rate):
             "'best' is not one of 'pts-np-edf', 'pts-cedf'",
         ),
         (["line", "d.csv", "--budget", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "never suspends"),
-        (["line", "d.csv", "--coherence", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "two numbers of seconds"),
-        (["line", "d.csv", "--memories", "5"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "they belong to a simulation"),
-        (["line", "d.csv", "--mode", "event"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "they belong to a simulation"),
+        (["line", "d.csv", "--coherence", "1"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "two positive numbers of seconds"),
+        (["line", "d.csv", "--memories", "5"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "it belongs to a simulation"),
+        (["line", "d.csv", "--mode", "event"], {"d.csv": DEMANDS + "0,1,0.7,1\n"}, "it belongs to a simulation"),
         (
             ["line", "d.csv", "--seconds", "1e9"],
             {"d.csv": DEMANDS + "0,1,0.7,1\n"},
-            "are the most that are carried out",
+            "is not a number above 0, up to",
         ),
         (
             ["line", "d.json"],
             {"d.json": '[{"source": "0", "destination": "1", "fidelity": true, "rate": 1}]'},
             "fidelity: ",
         ),
-        (["star", "--method", "pts-cedf"], {}, "they belong to a schedule"),
-        (["star", "--budget", "1"], {}, "they belong to a schedule"),
-        (["star", "--coherence", "1,1"], {}, "they belong to a schedule"),
-        (["star", "--seconds", "1e300"], {}, "from 1e-9 to 1e+09"),
-        (["star", "--memories", "1000000000000"], {}, "at most 1000000 are needed"),
+        (["star", "--method", "pts-cedf"], {}, "it belongs to a schedule"),
+        (["star", "--budget", "1"], {}, "it belongs to a schedule"),
+        (["star", "--coherence", "1,1"], {}, "it belongs to a schedule"),
+        (["star", "--seconds", "1e300"], {}, "is not a number above 0, up to"),
+        (["star", "--memories", "1000000000000"], {}, "is not a whole number from 1 to 1000000"),
         (["star", "--hardware", "h.json"], {"h.json": '{"memories": 1.5}'}, "a whole number"),
         (["star", "--hardware", "h.json"], {"h.json": "[" * 100_000}, "h.json: "),
         (
@@ -226,7 +226,11 @@ def test_every_file_that_is_named_is_there(bitket, tmp_path, rate):
         ),
         (["star", "--hardware", "h.json"], {"h.json": '{"memory": {"error_rates": [1, 2, "x"]}}'}, "three rates of"),
         (["star", "--hardware", "h.json"], {"h.json": '{"memory": {"frequency_hz": 1e-300}}'}, "between 1e-6 and 1e12"),
-        (["star", "--hardware", "h.json"], {"h.json": '{"attenuation_db_per_km": Infinity}'}, "must not be negative"),
+        (
+            ["star", "--hardware", "h.json"],
+            {"h.json": '{"attenuation_db_per_km": Infinity}'},
+            "h.json: not JSON (Infinity is not a finite number)",
+        ),
         (["star", "--hardware", "h.json"], {"h.json": '{"heralding": ["double"]}'}, "single or double"),
         (["star", "--hardware", "h.json"], {"h.json": '{"detector": {"efficiency": 0}}'}, "link 0 - 3 of 5 km: "),
         (
@@ -242,7 +246,7 @@ def test_every_file_that_is_named_is_there(bitket, tmp_path, rate):
             },
             "start_s: ",
         ),
-        (["star", "--requests", "r.json"], {"r.json": "[" * 100_000}, "cannot be read as JSON"),
+        (["star", "--requests", "r.json"], {"r.json": "[" * 100_000}, "r.json: not JSON that can be read"),
         (["t.json"], {"t.json": TWO.format('"length_km": 5, "classical_delay_ms": "x"')}, "classical_delay_ms x: "),
         (
             ["t.json"],

@@ -39,15 +39,20 @@ def test_every_number_has_its_range_from_the_table():
 def test_a_wrong_number_is_one_line_and_status_2(bitket, tmp_path, monkeypatch, verb, parameter):
     monkeypatch.chdir(tmp_path)
     r, name = range_of(parameter), parameter.opts[0]
-    needed = ["x"] * sum(p.param_type_name == "argument" and p.required for p in verbs()[verb].params)
-    needed += [
-        word for p in verbs()[verb].params if p.param_type_name == "option" and p.required for word in (p.opts[0], "x")
-    ]
+    needed = [p for p in verbs()[verb].params if p.required]
+
+    def line(bad):
+        """The number before all else that is wrong."""
+        if parameter.param_type_name == "option":
+            rest = [w for p in needed for w in ([p.opts[0], "x"] if p.param_type_name == "option" else ["x"])]
+            return [name, bad, *rest]
+        return ["--", *(bad if p.name == parameter.name else "1" if range_of(p) else "x" for p in needed)]
+
     outside = [str(r.low) if r.above else str(r.low - 1), str(r.high + 1) if r.whole else str(r.high * 1.01)]
     for bad in [*NUMBERS, *outside, *(FRACTIONS if r.whole else [])]:
-        status, out, err = bitket(*verb.split(), *needed, name, bad)
+        status, out, err = bitket(*verb.split(), *line(bad))
         assert (status, out) == (2, ""), bad
-        assert err.startswith(f"bitket: invalid value for '{name}"), err
+        assert err.startswith(f"bitket: invalid value for '{parameter.metavar if '--' not in name else name}"), err
         assert f"is not {r}" in err
         assert err.count("\n") == 1
         assert len(err) < 300
@@ -123,12 +128,14 @@ def test_help_has_words_and_an_example(bitket):
 @pytest.mark.parametrize(
     ("line", "size"),
     [
-        ("keys new --bits 8796093022208", "three files of 8796093022208 key bits"),
+        ("keys new --bits 9000000000", "three files of 9000000000 key bits"),
         ("generate train circuits --out m --width 16384 --layers 1000", "width 16384 with 1000 layers needs"),
     ],
 )
-def test_sizes_are_reckoned_before_they_are_allocated(bitket, calls, line, size):
+def test_sizes_are_reckoned_before_they_are_allocated(bitket, calls, monkeypatch, line, size):
     import time
+
+    monkeypatch.setattr("bitket.quantum.simulation.memory.available_bytes", lambda: 1 << 30)
 
     begin = time.process_time()
     status, out, err = bitket(*line.split())

@@ -32,7 +32,7 @@ def files(tmp_path):
     return {name: str(tmp_path / f"{name}.py") for name in bodies}
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_failed_or_killed_study_never_loses_the_others(bitket, tmp_path, files, jobs):
     out = tmp_path / "runs"
     names = [files[name] for name in ("bad", "killed", "good")]

@@ -106,6 +106,16 @@ def test_an_interrupt_of_other_work_advises_nothing_and_leaves_no_folder(tmp_pat
     assert not (tmp_path / "runs").exists()
 
 
+def test_an_interrupt_while_modules_are_read_is_one_line(tmp_path, monkeypatch):
+    import bitket
+
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(bitket.__file__).parents[1])]))
+    process = begin("list", stdout=subprocess.PIPE)
+    out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, b"", b"bitket: stopped\n")
+
+
 @pytest.mark.parametrize("verb", ["show", "cite"])
 def test_a_reader_that_has_gone_ends_it_quietly(verb):
     script = f"{{ sleep 1; {sys.executable} -m bitket {verb} {STUDY}; }} | true; echo ${{PIPESTATUS[0]}}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from typing import Any
 
 import typer
@@ -94,11 +95,24 @@ def _invoked(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     _word(command)
     try:
-        with command.make_context("bitket", arguments) as context:
+        with warnings.catch_warnings(), command.make_context("bitket", arguments) as context:
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = _note
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
     return 0
+
+
+def _note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    complain(f"note: {message}")
 
 
 def _word(command: Any) -> None:
@@ -119,7 +133,8 @@ def _refuse(sentence: str) -> int:
 
 
 def _usage(error: typer.TyperException) -> str:
-    reasons = error.__cause__.errors() if hasattr(error.__cause__, "errors") else []
+    errors = getattr(error.__cause__, "errors", None)  # of pydantic
+    reasons = errors() if errors else []
     own = reasons[0].get("ctx", {}).get("error") if reasons else None
     if isinstance(own, BitketError):  # from a look at a file; it says what is wrong better than the name of an option
         return str(own)

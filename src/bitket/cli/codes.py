@@ -12,7 +12,7 @@ import typer
 from bitket.cli import options
 from bitket.cli.console import console
 from bitket.cli.folders import require_writable
-from bitket.cli.options import Json, Search, choice, number
+from bitket.cli.options import RANGES, Json, Search, choice, number
 from bitket.errors import InvalidInput
 
 __all__ = ["register"]
@@ -69,8 +69,8 @@ def product(
 
 
 def bicycle(
-    l: Annotated[int, typer.Argument(min=1, metavar="L", help="Order of x.")],
-    m: Annotated[int, typer.Argument(min=1, metavar="M", help="Order of y.")],
+    l: Annotated[int, typer.Argument(parser=RANGES["order"], metavar="L", help="Order of x.")],
+    m: Annotated[int, typer.Argument(parser=RANGES["order"], metavar="M", help="Order of y.")],
     a: Annotated[str, typer.Argument(metavar="A", help="Polynomial in x and y, such as x^3+y+y^2.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Polynomial in x and y, such as y^3+x+x^2.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the code here.")] = None,
@@ -116,9 +116,6 @@ def reduce(
     code = read_code(file)
     if seed_out is not None and method in ("generators", "hastings"):
         raise InvalidInput(f"--seed-out: the method {method} finds no classical factor")
-    if evaluations is not None and method not in ("ppo", "annealing"):
-        raise InvalidInput(f"--evaluations: the method {method} searches nothing; ppo and annealing do")
-    evaluations = evaluations or 1_000_000
     _require_writable((out, seed_out), (file,))
     if seed_out is not None and seed_out.suffix.lower() == ".stim":
         raise InvalidInput(f"{seed_out}: memory circuits are made for CSS codes; --seed-out takes .npz, .alist or .mtx")

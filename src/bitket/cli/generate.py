@@ -191,7 +191,14 @@ def _read(folder: Path) -> QasmCorpus:
 
 
 def _print(found: dict[str, Any]) -> None:
+    from bitket.quantum.generation.verification import wilson
+
     screen, valid, memory = console(), found["validity"], found["memorisation"]
+
+    def share(rate: float) -> str:
+        low, high = wilson(round(rate * valid["files"]), valid["files"])
+        return f"{rate:.1%} ({low:.1%} to {high:.1%})"
+
     causes = ", ".join(f"{cause} {count}" for cause, count in valid["failures"].items())
     screen.print(
         f"valid         {valid['valid']} of {valid['files']}, {valid['rate']:.1%} ({valid['low']:.1%} to {valid['high']:.1%})"
@@ -199,12 +206,12 @@ def _print(found: dict[str, Any]) -> None:
     )
     for name, seen in (("wiring", "order and wiring"), ("words", "words alone, as in the paper")):
         if name in found["called_real"]:
-            screen.print(f"called real   {found['called_real'][name]:.1%} by a classifier that sees {seen}")
+            screen.print(f"called real   {share(found['called_real'][name])} by a classifier that sees {seen}")
     screen.print(
         f"structure     {found['structure_distance']:.3g} deviations from the real mean; energy distance "
         f"{found['energy_distance']:.3g}, p = {found['energy_p']:.2g}"
     )
     screen.print(
-        f"copies        {memory['copies']:.1%}; the longest run of lines shared with a real file is {memory['longest_run_mean']:.1f} on "
+        f"copies        {share(memory['copies'])}; the longest run of lines shared with a real file is {memory['longest_run_mean']:.1f} on "
         f"average, {memory['longest_run_max']} at most"
     )

@@ -95,6 +95,7 @@ RANGES = {
     "memories": Range("COUNT", 1, 1_000_000),
     "simulated seconds": Range("SECONDS", 0, 1e7, whole=False, above=True),
     "coherence": Range("T1,T2", 0, 1e12, whole=False, above=True),
+    "order": Range("COUNT", 1, 10_000),
     "seconds": Range("SECONDS", 0, 1e7, whole=False),
     "key bits": Range("BITS", 1, 10**10),
     "hash bits": Range("BITS", 8, 8192),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,11 +117,14 @@ def _print(found: dict[str, Any], real: Execution) -> None:
 
     screen, m = console(), found["metrics"]
     table = Table(
-        "demand", "promised, pairs/s", "delivered", "fidelity promised", "delivered", box=None, pad_edge=False
+        "demand", "promised, pairs/s", "delivered, ± error", "fidelity promised", "delivered", box=None, pad_edge=False
     )
     for d in real.deliveries:
         fidelity = "" if d.fidelity is None else f"{d.fidelity:.4f}"
-        table.add_row(d.task, f"{d.promised:.4g}", f"{d.delivered:.4g}", f"{d.fidelity_promised:.4f}", fidelity)
+        error = math.sqrt(max(d.pairs, 1)) / real.seconds  # of a count of rare events, at most
+        table.add_row(
+            d.task, f"{d.promised:.4g}", f"{d.delivered:.4g} ± {error:.2g}", f"{d.fidelity_promised:.4f}", fidelity
+        )
     screen.print(table)
     for row in found["rejected"]:
         screen.print(f"[red]rejected[/] {row['task']}: {row['said']}")
@@ -135,7 +139,7 @@ def _print(found: dict[str, Any], real: Execution) -> None:
             else "[red]Promises are broken.[/] "
         )
         + f"Delivered: {found['simulated_seconds']:.4g} s with links and distillations that may fail"
-        + (f"; {len(real.broken)} demands get less than promised" if real.broken else "")
+        + (f"; {len(real.broken)} demands got less than promised in this run" if real.broken else "")
     )
     gantt = "gantt.svg, " if real.deliveries else ""
     screen.print(f"{found['folder']}: result.json, schedule.json, {gantt}network.svg", markup=False)

@@ -98,8 +98,6 @@ def sentence(
             diagrams.append(rewritten(line))
         except ParseError as error:
             raise InvalidInput(f"{train}, sentence {k}: {error}") from None
-    from bitket.quantum.language import SentenceModel  # torch: not before all input is read
-
     out: dict[str, Any] = {
         "sentence": text,
         "type": target,
@@ -109,8 +107,18 @@ def sentence(
         "postselected": list(compiled.postselected),
         "outputs": list(compiled.outputs),
     }
-    model = SentenceModel(functor, min_count=min_count or 1, seed=seed)
-    if train is not None:
+    if train is None:
+        import numpy as np
+
+        compiled.require_small("the sentence")
+        names = [p.name for p in compiled.circuit.weights]
+        first = np.random.default_rng(seed).random(len(names))  # as a model begins
+        out["weights"] = dict(zip(names, first.tolist(), strict=True))
+        out["success_probability"] = float(compiled.survivors(first).sum())
+    else:
+        from bitket.quantum.language import SentenceModel  # torch: not before all input is read
+
+        model = SentenceModel(functor, min_count=min_count or 1, seed=seed)
         _trained(model, diagrams, labels, diagram, train)
         out["training"] = {
             "sentences": len(sentences),
@@ -121,10 +129,8 @@ def sentence(
         out["probabilities"] = model.predict_proba([diagram])[0].tolist()
         out["labels"] = model.classes_.tolist()
         out["label"] = None if model.tied([diagram])[0] else int(model.predict([diagram])[0])
-    else:
-        model.initialise([diagram])
-    out["weights"] = model.angles(compiled)
-    out["success_probability"] = float(model.success_probability([diagram])[0])
+        out["weights"] = model.angles(compiled)
+        out["success_probability"] = float(model.success_probability([diagram])[0])
     if figure is not None:
         from bitket.runs.figures import encoded
 
@@ -184,7 +190,9 @@ def _print(out: dict[str, Any]) -> None:
     )
     if "training" in out:
         t = out["training"]
-        screen.print(f"trained on {t['sentences']} sentences: accuracy {t['accuracy']:.1%}, loss {t['loss']:.3g} bits")
+        screen.print(
+            f"trained on {t['sentences']} sentences: accuracy on them {t['accuracy']:.1%}, loss {t['loss']:.3g} bits"
+        )
         if out["unseen_words"]:
             screen.print(
                 f"not in training, read as a rare word of the type: {', '.join(out['unseen_words'])}", markup=False

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bitket.cli import options
-from bitket.cli.console import complain, console
+from bitket.cli.console import console
 from bitket.cli.options import Figure, Gradient, Json, choice, number, require_picture
 from bitket.errors import BitketError, InvalidInput
 from bitket.files import read_json
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from bitket.algebra import PauliSum
     from bitket.quantum.circuits import Circuit
     from bitket.quantum.noise import NoiseModel
@@ -53,7 +54,8 @@ def simulate(
         list[str] | None,
         typer.Option(
             metavar="NAME:RATE|FILE",
-            help="depolarizing:P1[,P2], bit_flip:P, phase_flip:P, amplitude_damping:G, phase_damping:L after each gate, "
+            help="depolarizing:P1[,P2] (mixes the qubits of a gate, both together, with chance P), bit_flip:P, phase_flip:P, "
+            "amplitude_damping:G, phase_damping:L after each gate, "
             "readout:P10[,P01], or a noise model as JSON; may repeat.",
         ),
     ] = None,
@@ -88,15 +90,15 @@ def simulate(
     if device:
         circuit, operators, model = _on_device(circuit, operators, device)
     weights, inputs = ([values[p.name] for p in part] for part in (circuit.weights, circuit.inputs))
-    generator = _generator(seed)
+    generators = _generators(seed)
     counted = shots or (None if observables else _DEFAULT_SHOTS)
     out: dict[str, Any] = {"file": str(file), "qubits": circuit.num_qubits, "seed": seed, "shots": counted}
     if counted:
         from bitket.quantum.simulation import sample
 
-        out["counts"] = dict(sample(circuit, counted, weights, inputs, noise=model, generator=generator))
+        out["counts"] = dict(sample(circuit, counted, weights, inputs, noise=model, generator=next(generators)))
     out["expectation"] = {
-        text: _expectation(circuit, operator, weights, inputs, model, counted, generator, gradient, method or "auto")
+        text: _expectation(circuit, operator, weights, inputs, model, counted, generators, gradient, method or "auto")
         for text, operator in operators.items()
     }
     if figure is not None:
@@ -110,12 +112,7 @@ def simulate(
 def _circuit(file: Path) -> Circuit:
     from bitket.quantum.circuits.qasm import load_qasm
 
-    with warnings.catch_warnings(record=True) as notes:
-        warnings.simplefilter("always")
-        circuit = load_qasm(file)
-    for note in notes:
-        complain(f"note: {note.message}")
-    return circuit
+    return load_qasm(file)
 
 
 def _operator(text: str, circuit: Circuit) -> PauliSum:
@@ -192,17 +189,10 @@ def _noise_file(path: Path) -> NoiseModel:
     if path.suffix != ".json" and not path.exists():
         raise InvalidInput(f"--noise {path}: neither NAME:RATE, such as depolarizing:0.01, nor a JSON file")
     data = read_json(path)
-    if not isinstance(data, dict):
-        raise InvalidInput(f"{path}: a JSON object is needed")
     try:
-        with warnings.catch_warnings(record=True) as notes:
-            warnings.simplefilter("always")
-            model = NoiseModel.from_dict(data)
+        return NoiseModel.from_dict(data)
     except BitketError as error:
         raise InvalidInput(f"--noise {path}: {error}") from None
-    for note in notes:
-        complain(f"note: {note.message}")
-    return model
 
 
 def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any, dict[str, Any], Any]:
@@ -216,11 +206,7 @@ def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any,
             )
     if not any(i.name == "measure" for i in circuit):
         circuit = circuit.copy().measure_all()
-    with warnings.catch_warnings(record=True) as notes:
-        warnings.simplefilter("always")
-        small, there, noise = Device(name).place(circuit.remove_barriers(), list(operators.values()))
-    for note in notes:
-        complain(f"note: {note.message}")
+    small, there, noise = Device(name).place(circuit.remove_barriers(), list(operators.values()))
     return small, dict(zip(operators, there, strict=True)), noise
 
 
@@ -231,17 +217,17 @@ def _expectation(
     inputs: list[float],
     noise: NoiseModel | None,
     shots: int | None,
-    generator: Any,
+    generators: Iterator[np.random.Generator],
     gradient: bool,
     method: str,
 ) -> dict[str, Any]:
     """Value of one observable, its standard error if it is from shots, and its derivatives if they are asked for."""
-    from bitket.quantum.simulation import expectation, expectation_with_error
+    from bitket.quantum.simulation.direct import expectation, expectation_with_error
 
     entry: dict[str, Any] = {}
     if shots:
         value, error = expectation_with_error(
-            circuit, operator, weights, inputs, shots=shots, noise=noise, generator=generator
+            circuit, operator, weights, inputs, shots=shots, noise=noise, generator=next(generators)
         )
         entry |= {"value": float(value), "standard_error": float(error)}
     elif not gradient:
@@ -249,22 +235,29 @@ def _expectation(
     if gradient:
         import torch
 
+        from bitket.quantum.simulation import expectation as differentiable
+
+        generator = torch.Generator().manual_seed(int(next(generators).integers(2**63)))
         parts = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in (weights, inputs)]
         ways: dict[str, Any] = {"noise": noise, "shots": shots, "gradient": method, "generator": generator}
-        value = expectation(circuit, operator, *parts, **ways)
+        result = differentiable(circuit, operator, *parts, **ways)
         if not shots:
-            entry["value"] = float(value.detach())
-        slopes = torch.autograd.grad(value, parts, allow_unused=True) if value.requires_grad else (None, None)
+            entry["value"] = float(result.detach())
+        slopes = torch.autograd.grad(result, parts, allow_unused=True) if result.requires_grad else (None, None)
         whole = torch.cat([torch.zeros_like(t) if s is None else s for s, t in zip(slopes, parts, strict=True)])
         names = [p.name for p in circuit.weights + circuit.inputs]
         entry["gradient"] = dict(zip(names, whole.tolist(), strict=True))
     return entry
 
 
-def _generator(seed: int) -> Any:
-    import torch
+def _generators(seed: int) -> Iterator[np.random.Generator]:
+    """One after the other, each seeded by 62 bits of a Mersenne Twister: what `sample` makes of torch's generator of this seed."""
+    import numpy as np
 
-    return torch.Generator().manual_seed(seed)
+    words = np.random.RandomState(seed & 0xFFFFFFFF)
+    while True:
+        first, second = (int.from_bytes(words.bytes(4), "little") for _ in range(2))
+        yield np.random.default_rng((first << 32 | second) % 2**62)
 
 
 def _draw(counts: dict[str, int], path: Path) -> None:

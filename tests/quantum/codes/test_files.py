@@ -243,7 +243,7 @@ def test_what_is_no_file(tmp_path, name):
         read_code(tmp_path / name)
     (tmp_path / name).unlink()
     (tmp_path / name).mkdir()
-    with pytest.raises(InvalidInput, match="this is a folder"):
+    with pytest.raises(InvalidInput, match="it is a folder"):
         read_code(tmp_path / name)
     (tmp_path / f"device{name[1:]}").symlink_to("/dev/zero")
     with pytest.raises(InvalidInput, match="a file is needed"):

@@ -262,8 +262,12 @@ def test_files_in_the_published_format(tmp_path):
         with pytest.raises(ValueError, match=message):
             read_sentences(path)
     path.write_bytes(b"1 caf\xe9_N")
-    for bad in (path, tmp_path, tmp_path / "none"):
-        with pytest.raises(ValueError, match="the file cannot be read"):
+    for bad, message in (
+        (path, "byte 5 is not UTF-8 text"),
+        (tmp_path, "it is a folder; a file is needed"),
+        (tmp_path / "none", "there is no such file"),
+    ):
+        with pytest.raises(ValueError, match=message):
             read_sentences(bad)
 
 

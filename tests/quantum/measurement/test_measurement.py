@@ -164,6 +164,33 @@ def test_weighted_estimates_lie_within_their_standard_errors(method):
     assert 0.7 < np.std(pulls) < 1.35
 
 
+@pytest.mark.parametrize("estimator", ["weighted", "monte-carlo"])
+@pytest.mark.parametrize("shots", [1, 2, 5, 20, 100])
+def test_shots_that_agree_do_not_tell_of_certainty(shots, estimator):
+    """Coverage of value +- 2 standard errors for one qubit, summed exactly over the binomial law of its outcomes."""
+    basis = np.array([[3]], dtype=np.uint8)
+    plan = MeasurementPlan.from_bases(np.repeat(basis, shots, axis=0), method="one", distribution=Always())
+    operator = PauliSum.from_list([("Z", 0.7), ("I", 0.1)])
+    found = [
+        estimate(operator, Outcomes.from_shots(plan, np.zeros(shots, int), np.arange(shots) < ones), estimator)
+        for ones in range(shots + 1)
+    ]
+    assert all(e.value == pytest.approx(0.1 + 0.7 * (1 - 2 * k / shots)) for k, e in enumerate(found))
+    assert found[0].standard_error == found[-1].standard_error == pytest.approx(0.7 * (1 - 0.05 ** (1 / shots)))
+    for p in np.linspace(0, 1, 201):
+        chance = scipy.stats.binom.pmf(np.arange(shots + 1), shots, p)
+        missed = [abs(e.value - 0.1 - 0.7 * (1 - 2 * p)) > 2 * e.standard_error for e in found]
+        assert chance[[0, -1]] @ np.array(missed)[[0, -1]] < 0.1  # 5 % on each side
+        assert chance @ missed < 0.2  # with an error of 0 where all agree: up to 0.98
+
+
+class Always:
+    """One basis, always drawn."""
+
+    def coverage(self, strings):
+        return np.ones(len(strings))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_locally_biased_probabilities_are_stationary_and_scipys(seed):
     g = np.random.default_rng(seed)

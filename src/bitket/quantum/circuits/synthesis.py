@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from bitket.algebra.walsh import walsh_hadamard
@@ -192,6 +191,8 @@ def add_unitary(merger: OneQubitMerger, matrix: Matrix, qubits: Sequence[int]) -
     if len(qubits) == 2:
         _two_qubits(merger, matrix, qubits)
         return
+    import scipy.linalg  # slow to import, and few need it
+
     half = matrix.shape[0] // 2
     (left0, left1), theta, (right0, right1) = scipy.linalg.cossin(matrix, p=half, q=half, separate=True)
     _direct_sum(merger, right0, right1, qubits)
@@ -201,6 +202,8 @@ def add_unitary(merger: OneQubitMerger, matrix: Matrix, qubits: Sequence[int]) -
 
 def _direct_sum(merger: OneQubitMerger, a: Matrix, b: Matrix, qubits: Sequence[int]) -> None:
     """a ⊕ b = (1 ⊗ v) (d ⊕ d†) (1 ⊗ w) with a b† = v d² v†; the middle is a multiplexed RZ of the last qubit."""
+    import scipy.linalg
+
     # The Schur form of a unitary is diagonal, also where eigenvalues repeat.
     triangle, v = scipy.linalg.schur(a @ b.conj().T, output="complex")
     angles = np.angle(np.diag(triangle)) / 2

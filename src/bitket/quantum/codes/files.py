@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, load_npz
 
 from bitket.errors import InvalidInput, NotEnoughMemory
+from bitket.files import require_file
 from bitket.quantum.codes.code import ClassicalCode, CssCode, StabiliserCode, require_kernel
 from bitket.quantum.simulation.memory import require
 from bitket.runs.files import write_bytes
@@ -149,14 +150,7 @@ def _classical(path: Path, matrix: Matrix) -> Code:
 # -- what is there ------------------------------------------------------------------------------------------------------
 def _size(path: Path) -> int:
     """Bytes of a regular file."""
-    try:
-        if not path.exists():
-            raise InvalidInput(f"{path}: there is no such file")
-        if not path.is_file():
-            raise InvalidInput(f"{path}: a file is needed, this is {'a folder' if path.is_dir() else 'none'}")
-        return path.stat().st_size
-    except OSError as error:
-        raise InvalidInput(f"{path}: {error.strerror or error}") from None
+    return require_file(path).stat().st_size
 
 
 def _text(path: Path, each: int = 20) -> str:

@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit, Parameter
 from bitket.quantum.circuits.ansatz import strongly_entangling_layers, two_local
@@ -37,7 +40,7 @@ __all__ = [
     "transposed",
 ]
 
-_MOST_GATES = 20_000  # of a sentence
+_MOST_GATES, _MOST_QUBITS = 20_000, 26  # of a sentence
 
 _SYMMETRIC = frozenset({"h", "x", "z", "s", "t", "p", "rx", "rz", "crx", "crz", "cz", "cx", "cp", "swap", "rzz", "rxx"})
 
@@ -188,6 +191,33 @@ class SentenceCircuit:
         for c, q in enumerate(order):
             out.measure(q, c)
         return out
+
+    def require_small(self, where: str) -> None:
+        """Refuse a circuit that is not simulated; the message begins with ``where``.
+
+        Raises
+        ------
+        InvalidInput
+            So it is.
+        """
+        if self.circuit.num_qubits > _MOST_QUBITS:
+            raise InvalidInput(
+                f"{where}: its circuit has {self.circuit.num_qubits} qubits; at most {_MOST_QUBITS} are simulated"
+            )
+
+    def survivors(self, weights: ArrayLike) -> NDArray[np.float64]:
+        """Probabilities ``[2^outputs]`` of the outcomes that survive, exact, for ``[number of weights]``; needs no torch."""
+        from bitket.quantum.simulation.arrays import angles_of, runs, state
+        from bitket.quantum.simulation.program import lower
+
+        program = lower(self.circuit)
+        if runs(program):
+            psi = state(program, angles_of(program, weights, None), np.dtype(np.complex128))
+        else:
+            from bitket.quantum.simulation import statevector
+
+            psi = statevector(self.circuit, weights).numpy()
+        return np.asarray(np.abs(psi[self.output_states()]) ** 2)
 
     def meaning(self, weights: Any) -> Any:
         """Unnormalised meaning ``[..., 2^outputs]``, complex; differentiable in ``weights`` ``[..., number of weights]``."""

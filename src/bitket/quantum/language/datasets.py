@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bitket.errors import InvalidInput
+from bitket.files import read_text
 from bitket.quantum.language.parser import TAGS, Lexicon
 from bitket.quantum.language.types import Ty
 
@@ -137,13 +138,7 @@ def read_sentences(path: str | Path) -> tuple[list[str], list[int], Lexicon]:
     InvalidInput
         The file cannot be read, a line has no whole-number label or no word, or a tag is unknown.
     """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"{path}: the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'})"
-        ) from None
+    lines = read_text(path).splitlines()
     sentences, labels = [], []
     types: dict[str, list[Ty]] = {}
     for number, line in enumerate(lines, 1):

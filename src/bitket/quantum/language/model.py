@@ -47,7 +47,6 @@ UNKNOWN = "<UNK>"
 
 _SMOOTHING = 1e-9
 _DENSITY = 1 << 22  # entries of density matrices held at a time
-_MOST_QUBITS = 26  # of a sentence
 _VERSION = 1
 _ANSATZE: dict[str, type[Ansatz]] = {
     kind.__name__: kind for kind in (IQPAnsatz, Sim14Ansatz, Sim15Ansatz, StronglyEntanglingAnsatz)
@@ -167,10 +166,7 @@ class SentenceModel(BaseEstimator):
         outcomes = set()
         for row, compiled in enumerate(map(self.functor, diagrams)):
             places: dict[Parameter, int] = {p: k for k, p in enumerate(compiled.circuit.weights)}
-            if compiled.circuit.num_qubits > _MOST_QUBITS:
-                raise InvalidInput(
-                    f"sentence {row + 1}: its circuit has {compiled.circuit.num_qubits} qubits; at most {_MOST_QUBITS} are simulated"
-                )
+            compiled.require_small(f"sentence {row + 1}")
             blank = compiled.circuit.bind({p: Parameter(f"w[{k}]") for p, k in places.items()})
             key = (tuple(blank.instructions), blank.num_qubits, compiled.outputs)
             entry = shapes.setdefault(

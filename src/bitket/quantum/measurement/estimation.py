@@ -174,8 +174,12 @@ def estimate(
     Notes
     -----
     The standard error of the weighted estimate sums the squares of each shot's deviations sum_P a_P (mu(P) - mean of P) / h_P over the
-    terms that it covers (h_P shots cover P), so that covariances between terms read from one shot are in it; a term that one shot alone
-    covers has no spread to be seen, and enters with the largest variance there is, a_P^2.
+    terms that it covers (h_P shots cover P), so that covariances between terms read from one shot are in it.
+
+    Where all h shots of a term agree there is no spread to be seen, though the other outcome may have any probability up to
+    q = 1 - 0.05^(1/h) and would still stay away with a chance of 5 % (Clopper and Pearson 1934; the rule of three, q -> 3/h). The mean
+    is then off by 2 q; so that two standard errors reach it, the standard error, of either estimator, is at least the root of
+    sum_P (a_P q_P)^2 over these terms.
 
     Raises
     ------
@@ -193,6 +197,8 @@ def estimate(
     per_basis = np.bincount(outcomes.basis, outcomes.count, len(plan.bases))
     hits = per_basis @ covers(plan.bases, strings)
     lost = float(np.abs(a[hits == 0]).sum())
+    value, means = _means(outcomes, rest, hits)
+    unseen = np.where(np.abs(means) == 1, 1 - 0.05 ** (1 / np.maximum(hits, 1)), 0)
     if estimator == "monte-carlo":
         if plan.distribution is None:
             raise InvalidInput(
@@ -202,14 +208,14 @@ def estimate(
         each = _shot_values(outcomes, rest, scale, np.zeros(len(a)))
         mean = float(outcomes.count @ each) / shots
         spread = float(outcomes.count @ (each - mean) ** 2) / max(shots - 1, 1)
-        return Estimate(constant + mean, float(np.sqrt(spread / shots)), lost, estimator)
+        least = float(((scale * hits / shots * unseen) ** 2).sum())
+        return Estimate(constant + mean, float(np.sqrt(max(spread / shots, least))), lost, estimator)
     seen = hits > 0
     scale = np.where(seen, a / np.maximum(hits, 1), 0)
-    value, means = _means(outcomes, rest, hits)
     # A mean of h values lies near its own values: their spread around it is short by (h - 1) / h.
     corrected = np.where(hits > 1, scale * np.sqrt(hits / np.maximum(hits - 1, 1)), 0)
     deviations = _shot_values(outcomes, rest, corrected, means)
-    variance = float(outcomes.count @ deviations**2) + float((a[hits == 1] ** 2).sum())
+    variance = max(float(outcomes.count @ deviations**2), float(((a * unseen) ** 2).sum()))
     return Estimate(constant + value, float(np.sqrt(variance)), lost, "weighted")
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bitket.errors import InvalidInput
+from bitket.files import require_file
 from bitket.quantum.circuits.circuit import Circuit
 from bitket.quantum.circuits.qasm.bulk import Bulk
 from bitket.quantum.circuits.qasm.elaboration import Elaborator, EndOfProgram
@@ -77,7 +78,7 @@ def load_qasm(path: str | os.PathLike[str], *, inputs: Iterable[str] = ()) -> Ci
     InvalidInput
         The file cannot be read.
     """
-    path = Path(path)
+    path = require_file(Path(path))
     try:
         text = _contents(path)
     except _Unreadable as error:

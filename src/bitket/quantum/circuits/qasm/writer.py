@@ -17,7 +17,6 @@ from pathlib import Path
 
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits.circuit import Circuit, Condition, Instruction
-from bitket.quantum.circuits.decomposition import decompose
 from bitket.quantum.circuits.gates import Gate
 from bitket.quantum.circuits.parameter import Angle, Expression, Parameter
 from bitket.quantum.circuits.qasm.expressions import KEYWORDS_3
@@ -246,6 +245,8 @@ class _Writer2(_Writer):
         body = Circuit(gate.num_qubits)
         for q in open_controls:
             body.x(q)
+        from bitket.quantum.circuits.decomposition import decompose  # on scipy, which reading does not need
+
         body = body.compose(inner if closed.label in LIBRARIES["qelib1.inc"] else decompose(inner))
         for q in open_controls:
             body.x(q)
@@ -355,6 +356,8 @@ class _Writer3(_Writer):
             name, new = self.matrix_name(gate)
             if new:  # rz and ry, whose phases all readers agree on
                 base = Circuit(gate.base_qubits).append(Gate("unitary", array=gate.array), range(gate.base_qubits))
+                from bitket.quantum.circuits.decomposition import decompose
+
                 self.define_body(name, (), gate.base_qubits, decompose(base, ("rz", "ry", "cx")))
             return name
         if gate.name == "sxdg":
