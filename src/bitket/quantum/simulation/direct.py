@@ -22,7 +22,8 @@ from bitket.algebra import PauliSum, group_terms, shared_basis
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.simulation import memory, native, transfer_core
-from bitket.quantum.simulation.arrays import angles_of, apply_matrix, core_observable, density, readout, runs, state
+from bitket.quantum.simulation.arrays import angles_of, apply_matrix, density, readout, runs, state
+from bitket.quantum.simulation.fresh import observable
 from bitket.quantum.simulation.measured import as_read, check
 from bitket.quantum.simulation.program import Noise, Program, lower
 from bitket.quantum.simulation.sampling import drawn, final_measurements, random_of
@@ -85,7 +86,7 @@ def _of_state(program: Program, angles: NDArray[np.float64], listed: Sequence[Pa
     psi = state(program, angles, _KIND)
     if program.num_qubits < 4:  # fewer than the core's kernel takes
         return np.array([float(o.expectation(psi)) for o in listed])
-    return np.array([core_observable(o).apply(True, 1.0, psi.ctypes.data, 0, False) for o in listed])
+    return np.array([observable(o).apply(True, 1.0, psi.ctypes.data, 0, False) for o in listed])
 
 
 def _has_maps(program: Program) -> bool:

@@ -19,7 +19,7 @@ from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.simulation import arrays, memory
-from bitket.quantum.simulation.arrays import angles_of, density, readout, runs, state
+from bitket.quantum.simulation.arrays import angles_of, density, readout, runs, squared, state
 from bitket.quantum.simulation.program import Channel, Measure, Noise, PauliRotation, Program, Reset, Unitary, lower
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "drawn", "final_measurements", "kind_of", "random_of", "sample"]
 
 _RESET = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=complex)
-_BLOCK, _CHUNK = 1 << 12, 1 << 14  # basis states
+_BLOCK = 1 << 12  # basis states
 _DENSITY_QUBITS = 8  # up to here a density matrix is cheaper than trajectories at customary numbers of shots
 
 
@@ -190,15 +190,6 @@ def _by_torch(program: Program, angles: NDArray[np.float64], kind: np.dtype[Any]
     with torch.no_grad():
         wanted = torch.complex64 if kind == np.complex64 else torch.complex128
         return zero_evolved(program, torch.from_numpy(angles), wanted).numpy()
-
-
-def squared(amplitudes: NDArray[Any]) -> NDArray[Any]:
-    """Squared magnitudes of a state ``[2^n]`` that nobody needs any more, written into its first half, chunk by chunk."""
-    out = amplitudes.view(amplitudes.real.dtype)  # entry k is written after amplitudes up to k are read
-    for start in range(0, len(amplitudes), _CHUNK):
-        part = amplitudes[start : start + _CHUNK]
-        out[start : start + len(part)] = part.real**2 + part.imag**2
-    return out[: len(amplitudes)]
 
 
 def drawn(p: NDArray[Any], shots: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
