@@ -25,8 +25,8 @@ from bitket.quantum.simulation import memory, native, transfer_core
 from bitket.quantum.simulation.arrays import angles_of, apply_matrix, density, readout, runs, state
 from bitket.quantum.simulation.fresh import observable
 from bitket.quantum.simulation.measured import as_read, check
-from bitket.quantum.simulation.program import Noise, Program, lower
-from bitket.quantum.simulation.sampling import drawn, final_measurements, random_of
+from bitket.quantum.simulation.program import Noise, Program
+from bitket.quantum.simulation.sampling import body_of, drawn, random_of
 from bitket.quantum.simulation.transfer_maps import to_maps
 
 __all__ = ["expectation", "expectation_with_error"]
@@ -61,7 +61,7 @@ def expectation(
         The state does not fit.
     """
     listed, single = check(operators, circuit.num_qubits)
-    program, final = final_measurements(lower(circuit, noise))
+    program, final = body_of(circuit, noise)
     angles = angles_of(program, weights, inputs)
     if noise is not None and getattr(noise, "readout", None):
         listed = as_read(listed, noise)
@@ -121,7 +121,7 @@ def expectation_with_error(
     listed, single = check(operators, circuit.num_qubits)
     if int(shots) != shots or shots < 1:
         raise InvalidInput(f"shots {shots}: a positive whole number is needed")
-    program, final = final_measurements(lower(circuit, noise))
+    program, final = body_of(circuit, noise)
     angles, random = angles_of(program, weights, inputs), random_of(generator)
     if final is None or (noise is None and not runs(program)):
         import torch

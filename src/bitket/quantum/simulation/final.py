@@ -18,8 +18,6 @@ def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = T
     InvalidInput
         With ``unitary``, where a measurement, reset or condition stands before the last gate.
     """
-    if not circuit._others:
-        return circuit
     body, _ = split(circuit)
     if unitary and not body.is_unitary:
         i = next(i for i in body if i.condition is not None or (i.gate is None and i.name != "barrier"))
@@ -31,6 +29,8 @@ def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = T
 
 def split(circuit: Circuit) -> tuple[Circuit, dict[int, int]]:
     """The circuit up to its final measurements, and the qubit of each classical bit that these write; kept on the circuit."""
+    if not circuit._others:
+        return circuit, {}
     kept = circuit._kept(_Body)
     if kept.circuit is None:
         rest: list[Instruction] = []

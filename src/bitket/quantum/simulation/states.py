@@ -19,7 +19,10 @@ from bitket.quantum.simulation.program import Program, lower
 __all__ = ["as_tensor", "probabilities", "run_state", "statevector", "zero_evolved"]
 
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
-_ARRAYS = {torch.complex64: np.dtype(np.complex64), torch.complex128: np.dtype(np.complex128)}
+_ARRAYS: dict[torch.dtype, np.dtype[Any]] = {
+    torch.complex64: np.dtype(np.complex64),
+    torch.complex128: np.dtype(np.complex128),
+}
 
 
 def complex_dtype(dtype: torch.dtype) -> torch.dtype:
