@@ -97,7 +97,8 @@ def bitket_step(n: int) -> Step:
     operator = bitket_sum(n)
 
     def step(gates: Sequence[Gate]) -> tuple[float, Any]:
-        c, angles = Circuit(n), []
+        c = Circuit(n)
+        angles: list[float] = []
         for name, qubits, angle in gates:
             if angle is None:
                 c.cx(*qubits)

@@ -109,7 +109,8 @@ def for_parameters(
             continue
         own = gradient[:, start : start + given.shape[-1]]
         start += given.shape[-1]
-        own = own.sum(axis=0) if given.ndim == 1 else own
+        if given.ndim == 1:
+            own = own[0] if len(own) == 1 else own.sum(axis=0)
         results.append(torch.from_numpy(np.ascontiguousarray(own, _REALS[given.dtype])))
     return results[0], results[1]
 
@@ -125,8 +126,13 @@ def slot_angles(
         A value is not finite.
     """
     given = [v.detach().numpy() for v in (weights, inputs) if v is not None]
-    parts = [np.broadcast_to(v, (count, v.shape[-1])) if v.ndim == 1 else v for v in given]
-    values = np.concatenate([np.zeros((count, 0)), *parts], axis=1)
+    if len(given) == 1 and (
+        count == 1 or given[0].ndim == 2
+    ):  # the usual case at once: a small circuit takes as long as joining arrays
+        values = given[0].reshape(count, -1).astype(np.float64, copy=False)
+    else:
+        parts = [np.broadcast_to(v, (count, v.shape[-1])) if v.ndim == 1 else v for v in given]
+        values = np.concatenate([np.zeros((count, 0)), *parts], axis=1)
     if not np.isfinite(values).all():
         raise ParameterError("weights or inputs have values that are not finite")
     if by_angle:

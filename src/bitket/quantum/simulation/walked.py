@@ -1,7 +1,8 @@
 """Expectation values and adjoint gradients of a few samples on few qubits: gate by gate, without a plan (see `fresh`).
 
-A plan for batches takes milliseconds to make and runs 8 or 16 samples in the time of one. For one sample, and for a few of more qubits,
-the walk is no slower than its runs, so it is always taken: results do not depend on how often a program was run. Memory: two states.
+A plan for batches takes milliseconds to make and runs 8 or 16 samples in the time of one. For one sample of seven qubits or more, and for a
+few of them, the walk is no slower than its runs, so it is always taken: results do not depend on how often a program was run. Memory: two
+states.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from bitket.quantum.simulation.program import Program
 
 __all__ = ["Walked", "slopes", "suits", "values"]
 
-_LARGEST = 12  # qubits: with more, cores share the work of one state
+_SMALLEST, _LARGEST = (
+    7,
+    12,
+)  # qubits: with fewer, calls cost more than they save; with more, cores share the work of one state
 
 
 def suits(program: Program, count: int) -> bool:
     """Whether the walk is at least as fast for ``count`` samples as the runs of a plan (measured for 30 to 300 gates)."""
     n = program.num_qubits
-    return n <= _LARGEST and 0 < count <= min(4, max(1, n // 2 - 1)) and fresh.suits(program)
+    return _SMALLEST <= n <= _LARGEST and 0 < count <= min(4, n // 2 - 1) and fresh.suits(program)
 
 
 class Walked(torch.autograd.Function):
@@ -41,7 +45,8 @@ class Walked(torch.autograd.Function):
         out, ctx.gradient = _walk(kernel, angles, dtype, ones)
         ctx.kernel, ctx.by_angle, ctx.angles = kernel, by_angle, angles
         ctx.save_for_backward(weights, inputs)
-        return torch.from_numpy(out).to(dtype)
+        values = torch.from_numpy(out)
+        return values if dtype == torch.float64 else values.to(dtype)
 
     @staticmethod
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None, None]:
