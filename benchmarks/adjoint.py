@@ -37,6 +37,14 @@ def words(n: int) -> tuple[list[str], np.ndarray]:
     return out, rng.normal(size=TERMS)
 
 
+def bitket_sum(n: int) -> PauliSum:
+    terms = [
+        ("".join(c for c in w if c != "I"), [q for q, c in enumerate(w) if c != "I"], float(a))
+        for w, a in zip(*words(n), strict=True)
+    ]
+    return PauliSum.from_sparse(terms, n)
+
+
 def ansatz(n: int) -> Circuit:
     c = Circuit(n)
     for k in range(LAYERS):
@@ -48,12 +56,7 @@ def ansatz(n: int) -> Circuit:
 
 
 def bitket_step(n: int, angles: np.ndarray) -> Step:
-    labels, coefficients = words(n)
-    terms = [
-        ("".join(c for c in w if c != "I"), [q for q, c in enumerate(w) if c != "I"], float(a))
-        for w, a in zip(labels, coefficients, strict=True)
-    ]
-    circuit, operator = ansatz(n), PauliSum.from_sparse(terms, n)
+    circuit, operator = ansatz(n), bitket_sum(n)
     weights = torch.tensor(angles.reshape(-1), requires_grad=True)
 
     def step() -> tuple[float, np.ndarray]:

@@ -2,7 +2,9 @@
 qulacs, lightning.qubit, Qiskit Aer (double) and qsim (single).
 
 Layers are RY and RZ on all qubits and a CX chain; the angles are new in each run, so nothing can be kept. The simulators of the peers are
-made beforehand, as far as they do not depend on the circuit.
+made beforehand, as far as they do not depend on the circuit. All run once in each round, in a new order: each finds the caches as another
+left them. Then the same for the value and gradient of a Pauli sum, made beforehand, in four layers of which all angles are parameters:
+beside the adjoint method of lightning.qubit and backpropagation in qulacs.
 """
 
 from __future__ import annotations
@@ -13,9 +15,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
+from benchmarks.adjoint import bitket_sum, words
 from benchmarks.statevector import Gate, aer_run, bitket_circuit, layered, lightning_run, qsim_run, qulacs_run
-from bitket.quantum.simulation import statevector
+from bitket.quantum.circuits import Circuit, Parameter
+from bitket.quantum.simulation import expectation, statevector
+
+GRADIENT_LAYERS = 4
 
 PEERS: dict[str, Callable[[int, Sequence[Gate]], Callable[[], Any]]] = {
     "qulacs": qulacs_run,
@@ -26,8 +33,9 @@ PEERS: dict[str, Callable[[int, Sequence[Gate]], Callable[[], Any]]] = {
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Rows of qubits, our time in microseconds a gate, and the ratio of each peer's time to ours."""
-    return [row(n) for n in range(4, 25 if quick else 27, 2 if not quick else 6)]
+    """Rows of qubits, our time in microseconds a gate, and the ratio of each peer's time to ours: states, then values with gradients."""
+    states = [row(n) for n in range(4, 25 if quick else 27, 2 if not quick else 6)]
+    return states + [gradient_row(n) for n in ((4, 12) if quick else (4, 6, 8, 10, 12, 14, 16))]
 
 
 def row(n: int) -> dict[str, Any]:
@@ -45,15 +53,106 @@ def row(n: int) -> dict[str, Any]:
         if np.abs(theirs - reference).max() > (1e-4 if name == "qsim" else 1e-10):
             raise AssertionError(f"{name} finds another state on {n} qubits")
         runs[name] = run
+    return _timed("state", n, gates, runs, 41 if n < 12 else 11 if n < 18 else 5 if n < 24 else 1)
+
+
+def _timed(
+    what: str, n: int, gates: Sequence[Gate], runs: dict[str, Callable[[Sequence[Gate]], Any]], rounds: int
+) -> dict[str, Any]:
     rng = np.random.default_rng(n)
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(41 if n < 12 else 11 if n < 18 else 5 if n < 24 else 1):
+    for _ in range(rounds):
         fresh = [(name, qubits, angle and angle + float(rng.normal())) for name, qubits, angle in gates]
-        for name, call in runs.items():
+        for name in rng.permutation(list(runs)).tolist():
             start = time.perf_counter()
-            call(fresh)
+            runs[name](fresh)
             times[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(t) for name, t in times.items()}
     ours = medians.pop("bitket")
-    out: dict[str, Any] = {"qubits": n, "gates": len(gates), "bitket us/gate": 1e6 * ours / len(gates)}
+    out: dict[str, Any] = {"what": what, "qubits": n, "gates": len(gates), "bitket us/gate": 1e6 * ours / len(gates)}
     return out | {f"{name} / bitket": t / ours for name, t in medians.items()}
+
+
+Step = Callable[[Sequence[Gate]], tuple[float, Any]]
+"""Value and gradient for the angles in order."""
+
+
+def gradient_row(n: int) -> dict[str, Any]:
+    gates = layered(n)[: GRADIENT_LAYERS * (3 * n - 1)]
+    runs: dict[str, Step] = {"bitket": bitket_step(n)}
+    value, gradient = runs["bitket"](gates)
+    for name, prepare in (("qulacs", qulacs_step), ("lightning", lightning_step)):
+        try:
+            step = prepare(n)
+        except ImportError:
+            continue
+        theirs = step(gates)
+        if max(abs(theirs[0] - value), np.abs(np.asarray(theirs[1]) - gradient).max()) > 1e-9:
+            raise AssertionError(f"{name} finds another value or gradient on {n} qubits")
+        runs[name] = step
+    return _timed("value and gradient", n, gates, runs, 41 if n < 12 else 11)
+
+
+def bitket_step(n: int) -> Step:
+    operator = bitket_sum(n)
+
+    def step(gates: Sequence[Gate]) -> tuple[float, Any]:
+        c = Circuit(n)
+        angles: list[float] = []
+        for name, qubits, angle in gates:
+            if angle is None:
+                c.cx(*qubits)
+            else:
+                getattr(c, name)(Parameter(f"a{len(angles)}"), *qubits)
+                angles.append(angle)
+        weights = torch.tensor(angles, dtype=torch.float64, requires_grad=True)
+        value = expectation(c, operator, weights)
+        (gradient,) = torch.autograd.grad(value, weights)
+        return value.item(), gradient.numpy()
+
+    return step
+
+
+def qulacs_step(n: int) -> Step:
+    import qulacs
+
+    observable = qulacs.Observable(n)
+    for word, coefficient in zip(*words(n), strict=True):
+        observable.add_operator(float(coefficient), " ".join(f"{c} {q}" for q, c in enumerate(word) if c != "I"))
+
+    def step(gates: Sequence[Gate]) -> tuple[float, Any]:
+        c = qulacs.ParametricQuantumCircuit(n)
+        for name, qubits, angle in gates:
+            if angle is None:
+                c.add_CNOT_gate(*qubits)
+            else:
+                (c.add_parametric_RY_gate if name == "ry" else c.add_parametric_RZ_gate)(qubits[0], -angle)
+        state = qulacs.QuantumState(n)
+        c.update_quantum_state(state)
+        return observable.get_expectation_value(state), -np.array(c.backprop(observable))
+
+    return step
+
+
+def lightning_step(n: int) -> Step:
+    import pennylane as qml
+
+    paulis = {"X": qml.PauliX, "Y": qml.PauliY, "Z": qml.PauliZ}
+    labels, coefficients = words(n)
+    operator = qml.Hamiltonian(
+        coefficients, [qml.prod(*(paulis[c](q) for q, c in enumerate(w) if c != "I")) for w in labels]
+    )
+    device = qml.device("lightning.qubit", wires=n)
+    config = qml.devices.ExecutionConfig(gradient_method="adjoint")
+    kinds = {"ry": qml.RY, "rz": qml.RZ}
+
+    def step(gates: Sequence[Gate]) -> tuple[float, Any]:
+        operations = [
+            qml.CNOT(list(q)) if angle is None else kinds[name](angle, wires=list(q)) for name, q, angle in gates
+        ]
+        tape = qml.tape.QuantumTape(operations, [qml.expval(operator)])
+        tape.trainable_params = list(range(sum(angle is not None for _, _, angle in gates)))
+        value, gradient = device.execute_and_compute_derivatives(tape, config)
+        return float(np.squeeze(value)), np.asarray(gradient).reshape(-1)
+
+    return step

@@ -113,22 +113,17 @@ class Circuit:
         self._others = 0  # rows that are measurements, resets or conditioned
         self._parameters: dict[Parameter, None] = {}
         self._names: dict[str, Parameter] = {}
-        self._derived: dict[Any, Any] = {}
+        self._derived: dict[type[Any], Any] = {}
         self._derived_from = 0
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_derived": {}, "_views": []}
 
-    @property
-    def _cache(self) -> dict[Any, Any]:
-        """What simulators derive from the structure; empty after every change. Rows are only ever added, so their number tells."""
-        if self._derived_from != len(self._rows):
-            self._derived, self._derived_from = {}, len(self._rows)
-        return self._derived
-
     def _kept(self, kind: type[Kept]) -> Kept:
         """What a simulator derives from the structure: one object of a type of its own, made anew after every change."""
-        found = self._cache.get(kind)
+        if self._derived_from != len(self._rows):  # rows are only ever added, so their number tells
+            self._derived, self._derived_from = {}, len(self._rows)
+        found = self._derived.get(kind)
         if found is None:
             found = self._derived[kind] = kind()
         return found

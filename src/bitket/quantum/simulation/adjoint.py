@@ -11,26 +11,22 @@ own kernel: see `batched`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bitket.algebra import PauliSum
 from bitket.quantum.circuits import ParameterError
-from bitket.quantum.simulation import memory, native
-from bitket.quantum.simulation.arrays import core_observable
+from bitket.quantum.simulation import fresh, memory, native
 from bitket.quantum.simulation.derivatives import Kernel, parameter_slopes, wants_graph
 from bitket.quantum.simulation.planner import fits, prepare_at, state_plan
 from bitket.quantum.simulation.program import Program
 
-__all__ = ["OneByOne", "slopes", "suits", "values"]
+__all__ = ["OneByOne", "for_parameters", "slopes", "slot_angles", "suits", "values"]
 
 # Qubits: with fewer, calls cost more than they save; with more, a batch is beyond the cache.
 _SMALLEST, _ALWAYS = 10, 16
-_OBSERVABLES = 16  # kept for each program
 _REALS = {torch.float32: np.float32, torch.float64: np.float64}
 _KINDS = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
@@ -51,7 +47,7 @@ class OneByOne(torch.autograd.Function):
     ) -> torch.Tensor:
         """Values; with one sample and one observable the states are kept for the walk back."""
         wanted = any(ctx.needs_input_grad)
-        angles = _angles(kernel.program, weights, inputs, by_angle, count)
+        angles = slot_angles(kernel.program, weights, inputs, by_angle, count)
         given = weights if weights is not None else inputs
         dtype = torch.float64 if given is None else given.dtype
         out, states = _values(kernel, angles, dtype, wanted, wanted and count * len(kernel.observables) == 1)
@@ -77,36 +73,49 @@ class OneByOne(torch.autograd.Function):
             gradient *= upstream.numpy()
         else:
             gradient = _slopes(kernel, angles, upstream)
-        if not ctx.by_angle:
-            gradient = gradient @ kernel.program.affine[1].T
-        start = 0
-        results: list[torch.Tensor | None] = []
-        for given in (weights, inputs):
-            if given is None:
-                results.append(None)
-                continue
-            own = gradient[:, start : start + given.shape[-1]]
-            start += given.shape[-1]
-            own = own.sum(axis=0) if given.ndim == 1 else own
-            results.append(torch.from_numpy(np.ascontiguousarray(own, _REALS[given.dtype])))
-        return results[0], results[1], None, None, None
+        return *for_parameters(kernel.program, gradient, weights, inputs, ctx.by_angle), None, None, None
 
 
 def values(
     kernel: Kernel, weights: torch.Tensor | None, inputs: torch.Tensor, by_angle: bool, count: int
 ) -> torch.Tensor:
     """Values ``[N, m]`` as of `OneByOne`, nothing kept."""
-    angles = _angles(kernel.program, weights, inputs, by_angle, count)
+    angles = slot_angles(kernel.program, weights, inputs, by_angle, count)
     return _values(kernel, angles, inputs.dtype, False, False)[0]
 
 
 def slopes(kernel: Kernel, angles: torch.Tensor, upstream: torch.Tensor) -> torch.Tensor:
     """``sum_k upstream_k dE_k/da``, ``[N, S]``, for angles ``[N, S]`` and upstream ``[N, m]``."""
-    given = _angles(kernel.program, None, angles, True, len(angles))
+    given = slot_angles(kernel.program, None, angles, True, len(angles))
     return torch.from_numpy(_slopes(kernel, given, upstream)).to(angles.dtype)
 
 
-def _angles(
+def for_parameters(
+    program: Program,
+    gradient: NDArray[np.float64],
+    weights: torch.Tensor | None,
+    inputs: torch.Tensor | None,
+    by_angle: bool,
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """The gradient for weights and inputs from that for the angles ``[N, S]``."""
+    if not by_angle:
+        assert program.affine is not None
+        gradient = gradient @ program.affine[1].T
+    start = 0
+    results: list[torch.Tensor | None] = []
+    for given in (weights, inputs):
+        if given is None:
+            results.append(None)
+            continue
+        own = gradient[:, start : start + given.shape[-1]]
+        start += given.shape[-1]
+        if given.ndim == 1:
+            own = own[0] if len(own) == 1 else own.sum(axis=0)
+        results.append(torch.from_numpy(np.ascontiguousarray(own, _REALS[given.dtype])))
+    return results[0], results[1]
+
+
+def slot_angles(
     program: Program, weights: torch.Tensor | None, inputs: torch.Tensor | None, by_angle: bool, count: int
 ) -> NDArray[np.float64]:
     """Angles ``[N, S]``.
@@ -117,8 +126,13 @@ def _angles(
         A value is not finite.
     """
     given = [v.detach().numpy() for v in (weights, inputs) if v is not None]
-    parts = [np.broadcast_to(v, (count, v.shape[-1])) if v.ndim == 1 else v for v in given]
-    values = np.concatenate([np.zeros((count, 0)), *parts], axis=1)
+    if len(given) == 1 and (
+        count == 1 or given[0].ndim == 2
+    ):  # the usual case at once: a small circuit takes as long as joining arrays
+        values = given[0].reshape(count, -1).astype(np.float64, copy=False)
+    else:
+        parts = [np.broadcast_to(v, (count, v.shape[-1])) if v.ndim == 1 else v for v in given]
+        values = np.concatenate([np.zeros((count, 0)), *parts], axis=1)
     if not np.isfinite(values).all():
         raise ParameterError("weights or inputs have values that are not finite")
     if by_angle:
@@ -138,7 +152,7 @@ def _values(
         float(size) * (memory.ADJOINT if wanted else memory.STATE),
         f"the state of {program.num_qubits} qubits and its gradient",
     )
-    prepared, double = _prepared(program, kernel.observables), kind == torch.complex128
+    prepared, double = [fresh.observable(o) for o in kernel.observables], kind == torch.complex128
     states = memory.Lease(2 * size if both else size)
     target = states.address + size if both else 0
     out = np.empty((len(angles), len(prepared)), _REALS[dtype])
@@ -153,7 +167,7 @@ def _slopes(kernel: Kernel, angles: NDArray[np.float64], upstream: torch.Tensor)
     program, kind = kernel.program, _KINDS[upstream.dtype]
     size, gradient = kind.itemsize << program.num_qubits, np.zeros(angles.shape)
     memory.require(float(size) * memory.ADJOINT, f"the state of {program.num_qubits} qubits and its gradient")
-    prepared, plan = _prepared(program, kernel.observables), state_plan(program, kind)
+    prepared, plan = [fresh.observable(o) for o in kernel.observables], state_plan(program, kind)
     states = memory.Lease(2 * size)
     psi = states.address
     for row, factors, own in zip(angles, upstream.tolist(), gradient, strict=True):
@@ -163,16 +177,3 @@ def _slopes(kernel: Kernel, angles: NDArray[np.float64], upstream: torch.Tensor)
                 observable.apply(kind == torch.complex128, factors[m], psi, psi + size, m > 0)
         plan.walk_back(row.ctypes.data, psi, psi + size, own.ctypes.data)
     return gradient
-
-
-def _prepared(program: Program, observables: Sequence[PauliSum]) -> list[Any]:
-    kept: dict[Any, tuple[Any, list[Any]]] = program.cache("prepared observables", dict)
-    key = tuple(map(id, observables))
-    if key not in kept:
-        if len(kept) >= _OBSERVABLES:
-            kept.pop(next(iter(kept)))
-        kept[key] = (
-            tuple(observables),
-            [core_observable(o) for o in observables],
-        )  # kept, so that their ids stay theirs
-    return kept[key][1]

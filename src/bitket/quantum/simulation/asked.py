@@ -10,7 +10,6 @@ import torch
 from torch.autograd import forward_ad
 
 from bitket.algebra import PauliSum
-from bitket.quantum.circuits import ParameterError
 from bitket.quantum.simulation.program import Noise, Program, leading_shape
 
 __all__ = ["Asked", "Engine", "angles_of", "transformed"]
@@ -98,9 +97,3 @@ def angles_of(program: Program, weights: torch.Tensor | None, inputs: torch.Tens
     lookup = {p: values[..., k] for k, p in enumerate(program.weights + program.inputs)}
     columns = [torch.as_tensor(s.evaluate(lookup)).expand(shape) for s in program.slots]
     return torch.stack(columns, dim=-1) if columns else values.new_zeros((*shape, 0))
-
-
-def require_finite(angles: torch.Tensor) -> None:
-    """Raises `ParameterError` if a value is not finite."""
-    if not bool(torch.isfinite(angles).all()):
-        raise ParameterError("weights or inputs have values that are not finite")

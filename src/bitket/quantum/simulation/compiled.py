@@ -1,16 +1,18 @@
 """Exact expectation values of unitary programs in the compiled core, with the adjoint gradient for weights and inputs at once.
 
-Large states run one by one (`adjoint`), batches of small ones side by side (`batched`); `adjoint.suits` says which. Both keep what their
-first derivative needs; derivatives of higher order, forward mode and `torch.func` go through the kernel (see `derivatives`).
+A few samples of few qubits run gate by gate (`walked`), large states one by one (`adjoint`), batches of small ones side by side (`batched`);
+sizes alone say which. Each keeps what its first derivative needs; derivatives of higher order, forward mode and `torch.func` go through
+the kernel (see `derivatives`).
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
-from bitket.quantum.simulation import adjoint, batched
+from bitket.quantum.simulation import adjoint, batched, walked
 from bitket.quantum.simulation.asked import Asked, transformed
 from bitket.quantum.simulation.derivatives import Kernel, apply
 from bitket.quantum.simulation.program import Program
@@ -45,9 +47,18 @@ def values(asked: Asked) -> torch.Tensor:
     longest = max(shapes, key=len, default=torch.Size())
     batch = longest if all(s in (longest, ()) for s in shapes) else torch.broadcast_shapes(*shapes)
     count = math.prod(batch)
-    run = adjoint.OneByOne if adjoint.suits(program, count) else batched.Batched
+    run = _FUNCTIONS[_way(program, count)]
     result: torch.Tensor = run.apply(_flat(weights, batch, count), _flat(inputs, batch, count), kernel, by_angle, count)
     return result if len(batch) == 1 else result.reshape(*batch, len(asked.observables))
+
+
+_FUNCTIONS: dict[Any, Any] = {walked: walked.Walked, adjoint: adjoint.OneByOne, batched: batched.Batched}
+
+
+def _way(program: Program, count: int) -> Any:
+    if walked.suits(program, count):
+        return walked
+    return adjoint if adjoint.suits(program, count) else batched
 
 
 def _flat(v: torch.Tensor | None, batch: torch.Size, count: int) -> torch.Tensor | None:
@@ -64,12 +75,12 @@ class CoreKernel(StateKernel):
 
     def values(self, angles: torch.Tensor) -> torch.Tensor:
         """``[N, m]``."""
-        way = adjoint if adjoint.suits(self.program, len(angles)) else batched
+        way = _way(self.program, len(angles))
         return way.values(self, None, angles.contiguous(), True, len(angles))
 
     def slopes(self, angles: torch.Tensor, upstream: torch.Tensor) -> torch.Tensor:
         """``Jᵀu``, ``[N, S]``."""
-        way = adjoint if adjoint.suits(self.program, len(angles)) else batched
+        way = _way(self.program, len(angles))
         return way.slopes(self, angles.contiguous(), upstream.contiguous())
 
     def of(self, program: Program) -> Kernel:

@@ -22,10 +22,11 @@ from bitket.algebra import PauliSum, group_terms, shared_basis
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.simulation import memory, native, transfer_core
-from bitket.quantum.simulation.arrays import angles_of, apply_matrix, core_observable, density, readout, runs, state
+from bitket.quantum.simulation.arrays import angles_of, apply_matrix, density, readout, runs, state
+from bitket.quantum.simulation.fresh import observable
 from bitket.quantum.simulation.measured import as_read, check
-from bitket.quantum.simulation.program import Noise, Program, lower
-from bitket.quantum.simulation.sampling import drawn, final_measurements, random_of
+from bitket.quantum.simulation.program import Noise, Program
+from bitket.quantum.simulation.sampling import body_of, drawn, random_of
 from bitket.quantum.simulation.transfer_maps import to_maps
 
 __all__ = ["expectation", "expectation_with_error"]
@@ -60,7 +61,7 @@ def expectation(
         The state does not fit.
     """
     listed, single = check(operators, circuit.num_qubits)
-    program, final = final_measurements(lower(circuit, noise))
+    program, final = body_of(circuit, noise)
     angles = angles_of(program, weights, inputs)
     if noise is not None and getattr(noise, "readout", None):
         listed = as_read(listed, noise)
@@ -85,7 +86,7 @@ def _of_state(program: Program, angles: NDArray[np.float64], listed: Sequence[Pa
     psi = state(program, angles, _KIND)
     if program.num_qubits < 4:  # fewer than the core's kernel takes
         return np.array([float(o.expectation(psi)) for o in listed])
-    return np.array([core_observable(o).apply(True, 1.0, psi.ctypes.data, 0, False) for o in listed])
+    return np.array([observable(o).apply(True, 1.0, psi.ctypes.data, 0, False) for o in listed])
 
 
 def _has_maps(program: Program) -> bool:
@@ -120,7 +121,7 @@ def expectation_with_error(
     listed, single = check(operators, circuit.num_qubits)
     if int(shots) != shots or shots < 1:
         raise InvalidInput(f"shots {shots}: a positive whole number is needed")
-    program, final = final_measurements(lower(circuit, noise))
+    program, final = body_of(circuit, noise)
     angles, random = angles_of(program, weights, inputs), random_of(generator)
     if final is None or (noise is None and not runs(program)):
         import torch

@@ -17,6 +17,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -27,9 +28,10 @@ from bitket.quantum.circuits import Circuit
 from bitket.quantum.simulation import backprop, compiled, density, measured, native, reverse, transfer
 from bitket.quantum.simulation import shots as shots_engine
 from bitket.quantum.simulation.asked import Asked
+from bitket.quantum.simulation.final import without_final_measurements
 from bitket.quantum.simulation.parameter_shift import ByShifts
-from bitket.quantum.simulation.program import Noise, Program, lower
-from bitket.quantum.simulation.states import as_tensor, complex_dtype, without_final_measurements
+from bitket.quantum.simulation.program import Noise, lower
+from bitket.quantum.simulation.states import as_tensor, complex_dtype
 
 __all__ = ["GradientMethod", "expectation", "expectation_with_error"]
 
@@ -156,7 +158,7 @@ def _evaluate(
     if not isinstance(device, torch.device):
         device = torch.device(device)
     if noise is None:
-        program = _unitary_program(circuit)
+        program = lower(without_final_measurements(circuit, "expectation"))
     else:
         program = lower(without_final_measurements(circuit, "expectation", unitary=False), noise)
         if shots is None and getattr(noise, "readout", None):
@@ -190,28 +192,35 @@ def _evaluate(
     return values, error
 
 
+@dataclass
+class _Latest:
+    """The observables that a circuit was last asked for."""
+
+    checked: list[PauliSum] | None = None
+    noise: Noise | None = None
+    given: list[PauliSum] | None = None
+    read: list[PauliSum] | None = None
+    """Those given, as a detector with that noise reads them."""
+
+
 def _checked(circuit: Circuit, operators: PauliSum | Sequence[PauliSum]) -> tuple[list[PauliSum], bool]:
     """`measured.check`, done once for a circuit and its latest observables: with few qubits it would take as long as the simulation."""
     single = isinstance(operators, PauliSum)
     listed: list[PauliSum] = [operators] if isinstance(operators, PauliSum) else list(operators)
-    cached = circuit._cache.get("checked observables")
-    if cached is None or len(cached) != len(listed) or any(a is not b for a, b in zip(cached, listed, strict=True)):
+    latest = circuit._kept(_Latest)
+    if not _same(latest.checked, listed):
         measured.check(listed, circuit.num_qubits)
-        circuit._cache["checked observables"] = listed
+        latest.checked = listed
     return listed, single
 
 
-def _as_read(circuit: Circuit, listed: list[PauliSum], noise: Noise | None) -> list[PauliSum]:
+def _as_read(circuit: Circuit, listed: list[PauliSum], noise: Noise) -> list[PauliSum]:
     """`measured.as_read`, kept for a circuit's latest observables and noise: plans are found by the observables' ids."""
-    cached = circuit._cache.get("observables as read")
-    if cached is None or cached[0] is not noise or list(map(id, cached[1])) != list(map(id, listed)):
-        cached = circuit._cache["observables as read"] = (noise, listed, measured.as_read(listed, noise))
-    read: list[PauliSum] = cached[2]
-    return read
+    latest = circuit._kept(_Latest)
+    if latest.read is None or latest.noise is not noise or not _same(latest.given, listed):
+        latest.noise, latest.given, latest.read = noise, listed, measured.as_read(listed, noise)
+    return latest.read
 
 
-def _unitary_program(circuit: Circuit) -> Program:
-    program = circuit._cache.get("unitary program")
-    if program is None:
-        program = circuit._cache["unitary program"] = lower(without_final_measurements(circuit, "expectation"))
-    return program
+def _same(kept: list[PauliSum] | None, listed: list[PauliSum]) -> bool:
+    return kept is not None and len(kept) == len(listed) and all(a is b for a, b in zip(kept, listed, strict=True))

@@ -24,11 +24,14 @@ from bitket.errors import InvalidInput
 from bitket.quantum.circuits.circuit import Circuit
 from bitket.quantum.circuits.parameter import ParameterError
 from bitket.quantum.simulation import native
-from bitket.quantum.simulation.planner import MOST_WALKED, fits, lowered
+from bitket.quantum.simulation.arrays import core_observable
+from bitket.quantum.simulation.planner import fits, lowered
 from bitket.quantum.simulation.program import Program, lower
 
-__all__ = ["suits", "value_and_gradient", "values", "values_at_angles"]
+__all__ = ["observable", "suits", "value_and_gradient", "values", "values_at_angles"]
 
+MOST_WALKED = 14
+"""Qubits up to which a state and its partner fit the cache."""
 _KEPT = 64
 _observables: dict[int, tuple[PauliSum, Any]] = {}
 """Pauli sums in the core's words by their ids; the sums are kept, so that their ids stay theirs."""
@@ -65,7 +68,7 @@ def values_at_angles(
     gradient = None
     if upstream is not None:
         upstream, gradient = np.ascontiguousarray(upstream, dtype=np.float64), np.zeros(angles.shape)
-    lowered(program).values(not single, angles, [_observable(o) for o in operators], out, upstream, gradient)
+    lowered(program).values(not single, angles, [observable(o) for o in operators], out, upstream, gradient)
     return out, gradient
 
 
@@ -123,17 +126,11 @@ def _checked(
     return program, points, points.reshape(int(np.prod(points.shape[:-1])), count) @ matrix + constant
 
 
-def _observable(operator: PauliSum) -> Any:
-    """Terms of one X part and phase side by side."""
+def observable(operator: PauliSum) -> Any:
+    """A Hermitian Pauli sum in the core's words; the latest ones are kept."""
     kept = _observables.get(id(operator))
     if kept is None:
         if len(_observables) >= _KEPT:
-            _observables.pop(next(iter(_observables)))
-        rows = sorted(
-            (x, (x & z).bit_count() % 2, z, (x & z).bit_count() % 4, c.real)
-            for c, x, z in operator.simplify(0.0).masks()
-        )
-        masks = np.array([(x, z, ys) for x, _, z, ys, _ in rows], dtype=np.int64).reshape(-1, 3)
-        made = native.core.Observable(operator.num_qubits, masks, np.array([r[-1] for r in rows], dtype=float))
-        kept = _observables[id(operator)] = (operator, made)
+            _observables.pop(next(iter(_observables)), None)
+        kept = _observables[id(operator)] = (operator, core_observable(operator))
     return kept[1]

@@ -3,7 +3,7 @@
 One-qubit gates are gathered lazily into one matrix until an entangling gate needs them; phases into products of phases with common
 controls (gather.cpp). A stage takes, in order, every gate whose targets fit a tile of qubits, the lowest among them for whole cache
 lines, and which commutes with all it overtakes. Controls and phases need no place in the tile. The core chooses the tiles (plan.cpp).
-A program of few qubits that is run for the first time goes gate by gate instead (walk.cpp).
+A program of few qubits goes gate by gate instead (walk.cpp), whether it is run once or often: results do not depend on history.
 """
 
 from __future__ import annotations
@@ -25,13 +25,25 @@ if TYPE_CHECKING:
     Kind = torch.dtype | np.dtype[Any]
     """complex64 or complex128, torch's or NumPy's."""
 
-__all__ = ["MOST_WALKED", "fits", "lowered", "num_stages", "prepare", "prepare_at", "run_native", "state_plan", "takes"]
+__all__ = [
+    "fits",
+    "lowered",
+    "num_stages",
+    "prepare",
+    "prepare_at",
+    "run_native",
+    "state_plan",
+    "takes",
+    "walked_fixed",
+    "walks",
+]
 
 _TILE = {8: 14, 16: 13}  # by bytes of an amplitude; qubits: 128 KiB of amplitudes, in the second cache
 _CLOSE = {8: 5, 16: 4}  # lowest qubits, always in the tile: 256 bytes
 _DENSE = 5
-MOST_WALKED = 14
-"""Qubits up to which a program that is seen once goes gate by gate: a plan costs more than it saves."""
+_WALKED = 10
+"""Qubits up to which one state goes gate by gate. A plan takes 5 to 40 runs to make and is then 1.1 to 3 times as fast in the core, but less
+than the call around it takes; with more qubits it soon pays."""
 
 
 def takes(program: Program, kind: torch.dtype, device: torch.device) -> bool:
@@ -48,6 +60,11 @@ def takes(program: Program, kind: torch.dtype, device: torch.device) -> bool:
 def fits(program: Program) -> bool:
     """Whether the core has a plan for a program: each gate is unconditional, a rotation or on 5 qubits at most."""
     return bool(program.cache("state plan fits", lambda: _fits(program)))
+
+
+def walks(program: Program) -> bool:
+    """Whether one state goes gate by gate, for programs that fit (see `fits`)."""
+    return program.num_qubits <= _WALKED
 
 
 def state_plan(program: Program, kind: Kind) -> Any:
@@ -70,8 +87,21 @@ def prepare(program: Program, angles: torch.Tensor, kind: torch.dtype) -> torch.
     return _run(program, state, angles, fresh=True)
 
 
+def walked_fixed(program: Program, kind: np.dtype[Any]) -> NDArray[Any] | None:
+    """The state ``[2^n]`` that a program without slots makes of |0...0>, or None where it does not go gate by gate: the shortest way, as
+    all that a small circuit seen once takes is the calls on it."""
+    if native.core is None or not walks(program) or program.slots or not fits(program):
+        return None
+    out = np.empty(1 << program.num_qubits, kind)
+    lowered(program).run(kind.itemsize == 16, 0, 0, out.ctypes.data)
+    return out
+
+
 def prepare_at(program: Program, angles: NDArray[np.float64], kind: Kind, address: int) -> None:
     """The state that a program makes of |0...0> for the angles ``[S]``, in memory of one's own."""
+    if walks(program):
+        lowered(program).run(kind.itemsize == 16, angles.ctypes.data, 0, address)
+        return
     native.threads()
     ctypes.memset(address, 0, kind.itemsize << program.num_qubits)
     state_plan(program, kind).run(angles.ctypes.data, address, True)
@@ -103,9 +133,7 @@ def _run(program: Program, state: torch.Tensor, angles: torch.Tensor, *, fresh: 
     count = math.prod(state.shape[:-1])
     values = angles.detach().double().reshape(count, angles.shape[-1]).contiguous()
     first, step, place = state.data_ptr(), state.shape[-1] * state.itemsize, values.data_ptr()
-    seen = program.derived.keys() & {"walked", ("state plan", state.itemsize)}
-    if count == 1 and not seen and program.num_qubits <= MOST_WALKED:
-        program.derived["walked"] = True
+    if count == 1 and walks(program):
         lowered(program).run(state.itemsize == 16, place, 0 if fresh else first, first)
         return state
     plan = state_plan(program, state.dtype)

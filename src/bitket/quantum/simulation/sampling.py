@@ -19,16 +19,17 @@ from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.simulation import arrays, memory
-from bitket.quantum.simulation.arrays import angles_of, density, readout, runs, state
+from bitket.quantum.simulation.arrays import angles_of, density, readout, runs, squared, state
+from bitket.quantum.simulation.final import split
 from bitket.quantum.simulation.program import Channel, Measure, Noise, PauliRotation, Program, Reset, Unitary, lower
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Counts", "drawn", "final_measurements", "kind_of", "random_of", "sample"]
+__all__ = ["Counts", "body_of", "drawn", "kind_of", "random_of", "sample"]
 
 _RESET = np.array([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=complex)
-_BLOCK, _CHUNK = 1 << 12, 1 << 14  # basis states
+_BLOCK = 1 << 12  # basis states
 _DENSITY_QUBITS = 8  # up to here a density matrix is cheaper than trajectories at customary numbers of shots
 
 
@@ -112,14 +113,18 @@ def sample(
     """
     if int(shots) != shots or shots < 1:
         raise InvalidInput(f"shots {shots}: a positive whole number is needed")
-    if not any(i.name == "measure" for i in circuit):
-        circuit = circuit.copy().measure_all()
-    kind, program = kind_of(dtype), lower(circuit, noise)
-    angles, random = angles_of(program, weights, inputs), random_of(generator)
-    body, final = final_measurements(program)
-    if final is not None and (noise is None or program.num_qubits <= _DENSITY_QUBITS):
+    num_clbits, everything = circuit.num_clbits, {q: q for q in range(circuit.num_qubits)}
+    measured = circuit._others and any(i.name == "measure" for i in circuit)
+    if not measured:
+        num_clbits = max(num_clbits, circuit.num_qubits)
+        if circuit._others or noise is not None:
+            circuit = circuit.copy().measure_all()
+    kind, (body, final) = kind_of(dtype), body_of(circuit, noise)
+    angles, random = angles_of(body, weights, inputs), random_of(generator)
+    if final is not None and (noise is None or body.num_qubits <= _DENSITY_QUBITS):
         p = _final_probabilities(body, angles, kind, noise)
-        return _gather(*drawn(p, int(shots), random), final, program.num_clbits)
+        return _gather(*drawn(p, int(shots), random), final or everything, num_clbits)
+    program = lower(circuit, noise)
     way: Any = arrays
     if random is not generator:
         from bitket.quantum.simulation import tensors as way
@@ -143,7 +148,15 @@ def random_of(generator: torch.Generator | np.random.Generator) -> np.random.Gen
     return np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
 
 
-def final_measurements(program: Program) -> tuple[Program, dict[int, int] | None]:
+def body_of(circuit: Circuit, noise: Noise | None) -> tuple[Program, dict[int, int] | None]:
+    """The program of a circuit without its measurements and the qubit of each classical bit, or None if something depends on an outcome."""
+    if noise is not None:
+        return _final_measurements(lower(circuit, noise))
+    body, where = split(circuit)
+    return (lower(body), where) if body.is_unitary else (lower(circuit), None)
+
+
+def _final_measurements(program: Program) -> tuple[Program, dict[int, int] | None]:
     """The program without its measurements and the qubit of each classical bit, or None if something depends on an outcome."""
     where: dict[int, int] = {}
     body = []
@@ -190,15 +203,6 @@ def _by_torch(program: Program, angles: NDArray[np.float64], kind: np.dtype[Any]
     with torch.no_grad():
         wanted = torch.complex64 if kind == np.complex64 else torch.complex128
         return zero_evolved(program, torch.from_numpy(angles), wanted).numpy()
-
-
-def squared(amplitudes: NDArray[Any]) -> NDArray[Any]:
-    """Squared magnitudes of a state ``[2^n]`` that nobody needs any more, written into its first half, chunk by chunk."""
-    out = amplitudes.view(amplitudes.real.dtype)  # entry k is written after amplitudes up to k are read
-    for start in range(0, len(amplitudes), _CHUNK):
-        part = amplitudes[start : start + _CHUNK]
-        out[start : start + len(part)] = part.real**2 + part.imag**2
-    return out[: len(amplitudes)]
 
 
 def drawn(p: NDArray[Any], shots: int, random: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from bitket.errors import InvalidInput
-from bitket.quantum.circuits import Circuit, Instruction
+from bitket.quantum.circuits import Circuit
 from bitket.quantum.simulation import memory, twin
+from bitket.quantum.simulation.arrays import squared
 from bitket.quantum.simulation.asked import angles_of, transformed
-from bitket.quantum.simulation.planner import prepare, run_native, takes
+from bitket.quantum.simulation.final import without_final_measurements
+from bitket.quantum.simulation.planner import prepare, run_native, takes, walked_fixed
 from bitket.quantum.simulation.program import Program, lower
 
-__all__ = ["as_tensor", "probabilities", "run_state", "squared", "statevector", "zero_evolved"]
+__all__ = ["as_tensor", "probabilities", "run_state", "statevector", "zero_evolved"]
 
-_CHUNK = 1 << 14
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+_ARRAYS: dict[torch.dtype, np.dtype[Any]] = {
+    torch.complex64: np.dtype(np.complex64),
+    torch.complex128: np.dtype(np.complex128),
+}
 
 
 def complex_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -26,6 +30,11 @@ def complex_dtype(dtype: torch.dtype) -> torch.dtype:
     if dtype not in _COMPLEX:
         raise InvalidInput(f"precision {dtype}: torch.float32 and torch.float64 are supported")
     return _COMPLEX[dtype]
+
+
+def numpy_complex(dtype: torch.dtype) -> np.dtype[Any]:
+    """NumPy's complex type of a real precision."""
+    return _ARRAYS[complex_dtype(dtype)]
 
 
 def as_tensor(values: Any, name: str, dtype: torch.dtype, device: torch.device) -> torch.Tensor | None:
@@ -105,8 +114,12 @@ def statevector(
     InvalidInput
         A shape or value does not fit, or the circuit is not unitary.
     """
-    device = torch.device(device)
     circuit = without_final_measurements(circuit, "statevector")
+    if weights is None and inputs is None and initial is None and device == "cpu" and not circuit.parameters:
+        fixed = walked_fixed(lower(circuit), numpy_complex(dtype))
+        if fixed is not None:
+            return torch.from_numpy(fixed)
+    device = torch.device(device)
     program, angles = program_and_angles(circuit, weights, inputs, dtype, device)
     kind, n = complex_dtype(dtype), circuit.num_qubits
     batch = tuple(angles.shape[:-1])
@@ -133,56 +146,7 @@ def statevector(
 
 def probabilities(circuit: Circuit, weights: Any = None, inputs: Any = None, **options: Any) -> torch.Tensor:
     """Probability of each basis state, ``[..., 2^n]``; parameters as for `statevector`. Without gradients they take its memory, no more."""
-    return squared(statevector(circuit, weights, inputs, **options))
-
-
-def squared(state: torch.Tensor) -> torch.Tensor:
-    """Squared magnitudes of a state that nobody needs any more: without gradients they are written into its first half, chunk by chunk."""
+    state = statevector(circuit, weights, inputs, **options)
     if state.requires_grad or transformed() or state.device.type != "cpu" or not state.is_contiguous():
         return state.real**2 + state.imag**2
-    amplitudes = state.detach().numpy().reshape(-1)
-    out = amplitudes.view(amplitudes.real.dtype)  # entry k is written after amplitudes up to k are read
-    for start in range(0, len(amplitudes), _CHUNK):
-        part = amplitudes[start : start + _CHUNK]
-        out[start : start + len(part)] = part.real**2 + part.imag**2
-    return torch.from_numpy(out[: len(amplitudes)].reshape(state.shape))
-
-
-def without_final_measurements(circuit: Circuit, what: str, *, unitary: bool = True) -> Circuit:
-    """The circuit up to its final measurements (cached on it).
-
-    Raises
-    ------
-    InvalidInput
-        With ``unitary``, where a measurement, reset or condition stands before the last gate.
-    """
-    if not circuit._others:
-        return circuit
-    kept = circuit._kept(_Body)
-    if kept.circuit is None:
-        rest: list[Instruction] = []
-        used: set[tuple[str, int]] = set()
-        for i in reversed(list(circuit)):  # a measurement is final if nothing later touches its qubit or reads its bit
-            bits = {("q", q) for q in i.qubits} | {
-                ("c", c) for c in (*i.clbits, *(i.condition.clbits if i.condition else ()))
-            }
-            if i.name == "measure" and i.condition is None and not bits & used:
-                continue
-            if i.name != "barrier":
-                used |= bits
-            rest.append(i)
-        kept.circuit = circuit._derive(reversed(rest)) if len(rest) < len(circuit) else circuit
-    body = kept.circuit
-    if unitary and not body.is_unitary:
-        i = next(i for i in body if i.condition is not None or (i.gate is None and i.name != "barrier"))
-        raise InvalidInput(
-            f"{what}: the circuit has a {'condition' if i.condition else i.name} before its last gate; use sample or density_matrix"
-        )
-    return body
-
-
-@dataclass
-class _Body:
-    """A circuit without its final measurements."""
-
-    circuit: Circuit | None = None
+    return torch.from_numpy(squared(state.numpy()))
