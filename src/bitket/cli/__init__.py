@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import warnings
+from functools import cache
 from typing import Any
 
 import typer
@@ -92,8 +93,7 @@ def _status(arguments: list[str]) -> int:
 
 def _invoked(arguments: list[str]) -> int:
     # Not app(): it would turn interrupts and broken pipes into statuses of its own.
-    command = typer.main.get_command(app)
-    _word(command)
+    command = _command()
     try:
         with warnings.catch_warnings(), command.make_context("bitket", arguments) as context:
             warnings.simplefilter("default", UserWarning)
@@ -102,6 +102,13 @@ def _invoked(arguments: list[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     return 0
+
+
+@cache
+def _command() -> Any:
+    command = typer.main.get_command(app)
+    _word(command)
+    return command
 
 
 def _note(
