@@ -123,7 +123,7 @@ def link(**changes):
         (link(length_km=-1), r"its length is -1; a positive number"),
         (link(length_km=0), r"its length is 0; a positive number"),
         (link(length_km="far"), r"its length is 'far'; a positive number"),
-        (link(length_km=math.inf), r"its length is inf; a positive number"),
+        (link(length_km=math.inf), r"Infinity is not a finite number"),
         (link(length_km=True), r"its length is True; a positive number"),
         (link(length_km=None), r"no length_km, and its nodes not both Latitude"),
         (link(b="b"), r"joins two different nodes"),

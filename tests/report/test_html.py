@@ -147,7 +147,7 @@ def test_a_folder_without_a_finished_run_is_named(folder, tmp_path):
     with pytest.raises(InvalidInput, match=r"convergence\.svg: this figure of the run is not there"):
         write_report(broken)
     (broken / "report.json").write_text("{}")
-    with pytest.raises(InvalidInput, match=r"result\.json or report\.json lacks 'full_config'"):
+    with pytest.raises(InvalidInput, match=r"report\.json: not what a run writes; its paper is missing"):
         write_report(broken)
 
 

@@ -103,5 +103,5 @@ def test_a_file_that_breaks_the_contract_is_named(tmp_path, old, new, message):
     path.write_text(GOOD.replace(old, new))
     with pytest.raises(InvalidInput, match=message):
         studies.load(str(path))
-    with pytest.raises(InvalidInput, match=r"study file .*nowhere\.py: there is no such file"):
+    with pytest.raises(InvalidInput, match=r"nowhere\.py: there is no such file"):
         studies.load(str(tmp_path / "nowhere.py"))

@@ -136,7 +136,7 @@ def test_files_that_are_no_key_files(store, tmp_path):
         path.write_bytes(data)
         with pytest.raises(InvalidInput, match=message):
             KeyStore(path)
-    with pytest.raises(InvalidInput, match="cannot be opened"):
+    with pytest.raises(InvalidInput, match="nothing: there is no such file"):
         KeyStore(tmp_path / "nothing")
 
 

@@ -74,7 +74,7 @@ def test_files_of_tokenizers(kind, corpus, tmp_path):
 @pytest.mark.parametrize("text", ["[]", "{", '{"kind": "word", "tokens": []}', '{"kind": "line", "tokens": ["h"]}'])
 def test_other_files_are_refused(text, tmp_path):
     (tmp_path / "t.json").write_text(text)
-    with pytest.raises(InvalidInput, match="token"):
+    with pytest.raises(InvalidInput, match=r"token|t\.json: not JSON"):
         Tokenizer.load(tmp_path / "t.json")
-    with pytest.raises(InvalidInput, match=r"nowhere\.json: not a tokenizer"):
+    with pytest.raises(InvalidInput, match=r"nowhere\.json: there is no such file"):
         Tokenizer.load(tmp_path / "nowhere.json")
