@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ __all__ = ["recorded"]
 
 def recorded(study: str) -> dict[str, Any] | None:
     """What result.json of the recorded full run of a study holds; None if there is none (of a study of one's own)."""
-    package = Path(str(files("bitket")))
+    package = Path(__file__).parents[1]
     for folder in (package / "results", package.parents[1] / "results"):
         path = folder / f"{study}.json"
         if path.is_file():
