@@ -248,25 +248,17 @@ def _made(kind: Any, values: dict[str, Any], where: str) -> Any:
 
 def _requests(simulated: Network, path: Path) -> float:
     """Make the requests of a file; when the last one ends."""
-    from pydantic import BaseModel, ConfigDict, FiniteFloat, field_validator
+    from pydantic import FiniteFloat
 
-    from bitket.data.records import read_records
+    from bitket.data.records import Record, read_records
 
-    class Request(BaseModel):
-        model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    class Request(Record):
         initiator: str
         responder: str
         start_s: FiniteFloat
         end_s: FiniteFloat
         memories: int
         fidelity: FiniteFloat
-
-        @field_validator("*", mode="before")
-        @classmethod
-        def _no_truth_value(cls, value: Any) -> Any:
-            if isinstance(value, bool):
-                raise ValueError("true and false are no numbers and no names")
-            return value
 
     asked = read_records(path, Request, "requests")
     for place, row in asked:

@@ -7,14 +7,28 @@ import io
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from bitket.errors import InvalidInput
 from bitket.files import read_json, read_text
 
-__all__ = ["read_cells", "read_records"]
+__all__ = ["Record", "read_cells", "read_records"]
 
-Form = TypeVar("Form", bound=BaseModel)
+
+class Record(BaseModel):
+    """The form of a row: names may be written as numbers, but nothing is read from true and false, and no field is unknown."""
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("true and false are no numbers and no names")
+        return value
+
+
+Form = TypeVar("Form", bound=Record)
 
 
 def read_cells(path: Path, separator: str = ",") -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -39,14 +53,6 @@ def read_cells(path: Path, separator: str = ",") -> tuple[list[str], list[tuple[
         if len(row) != len(names):
             raise InvalidInput(f"{path} line {line}: {len(row)} fields, the header has {len(names)}")
     return names, rows[1:]
-
-
-def _require_file(path: Path, what: str) -> None:
-    """Devices and pipes never end."""
-    if path.exists() and not path.is_file():
-        raise InvalidInput(
-            f"{path}: cannot be read as {what} ({'Is a directory' if path.is_dir() else 'it is no file'})"
-        )
 
 
 def read_records(path: str | Path, form: type[Form], what: str) -> list[tuple[str, Form]]:

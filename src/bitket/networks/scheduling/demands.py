@@ -6,12 +6,10 @@ import math
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, field_validator
 
-from bitket.data.records import read_records
+from bitket.data.records import Record, read_records
 from bitket.errors import InvalidInput
 from bitket.networks.scheduling.network import QuantumNetwork
 from bitket.networks.scheduling.search import find_protocol
@@ -95,19 +93,11 @@ def random_demands(network: QuantumNetwork, load: float, fidelity: float, rng: n
     return demands
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+class _Row(Record):
     source: str
     destination: str
     fidelity: float
     rate: float
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_value(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise ValueError("true and false are no numbers and no names")
-        return value
 
 
 def read_demands(path: str | Path) -> list[Demand]:
