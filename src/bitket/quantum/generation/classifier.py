@@ -11,6 +11,7 @@ and WordPiece instead; there is none here, and circuit files hold few enough wor
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -75,7 +76,7 @@ class _Words(nn.Module):
         return self.encoder(self.words(ids), ids == 0)
 
 
-class CircuitClassifier(ClassifierMixin, BaseEstimator):
+class CircuitClassifier(ClassifierMixin, BaseEstimator, ABC):
     """What classifiers of files share: training and prediction; ``_prepared`` makes numbers of files, ``_network`` a module for them."""
 
     width: int
@@ -87,15 +88,17 @@ class CircuitClassifier(ClassifierMixin, BaseEstimator):
     seed: int
     checkpoint: Path | None
 
+    @abstractmethod
     def _learned(self, texts: Sequence[str]) -> None:
         """What is read off the training files before they can be numbers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _prepared(self, texts: Sequence[str]) -> Tensor:
-        raise NotImplementedError
+        """Files as numbers, a row for each."""
 
+    @abstractmethod
     def _network(self) -> nn.Module:
-        raise NotImplementedError
+        """A new module, from such rows to scores."""
 
     def fit(self, texts: Sequence[str], labels: Sequence[int] | NDArray[np.int64]) -> CircuitClassifier:
         """Learn from files and their labels, 1 for real ones and 0 for others; both classes weigh the same.
