@@ -26,32 +26,13 @@ from bitket.quantum.simulation import (
     transfer,
 )
 
+from .drawn import random_circuit, random_operator
+
 NOISE = NoiseModel.depolarizing(0.02, 0.05).after(amplitude_damping(0.1), num_qubits=1).with_readout(0.02, 0.05)
 METHODS = [
     *((method, None) for method in ("auto", "adjoint", "parameter_shift", "backprop")),
     *((method, NOISE) for method in ("auto", "adjoint", "parameter_shift", "backprop")),
 ]
-
-
-def random_operator(rng: np.random.Generator, n: int, terms: int = 4) -> PauliSum:
-    return PauliSum.from_list([("".join(rng.choice(list("IXYZ"), n)), rng.normal()) for _ in range(terms)])
-
-
-def random_circuit(rng: np.random.Generator, n: int, gates: int, *, affine: bool = False, width: int = 3) -> Circuit:
-    """Gates of every kind on at most ``width`` qubits with constant, linear, shared and nonlinear angles."""
-    c = Circuit(n)
-    names = [m for m, (b, k) in NAMES.items() if GATES[b].num_qubits + k <= min(n, width)]
-    pool = [Parameter(f"p{i}", "input" if i % 2 else "weight") for i in range(4)]
-    for q in range(n):
-        c.ry(pool[q % 4], q)
-    for _ in range(gates):
-        base, controls = NAMES[name := str(rng.choice(names))]
-        angles = []
-        for _ in range(GATES[base].num_params):
-            p, kind = pool[rng.integers(4)], rng.integers(3 if affine else 4)
-            angles.append([float(rng.uniform(-3, 3)), p, 1.3 * p - 0.4, p.sin() * pool[0]][kind])
-        c.append(gate(name, *angles), rng.permutation(n)[: GATES[base].num_qubits + controls])
-    return c
 
 
 def given(c: Circuit, rng: np.random.Generator, w_shape=(), x_shape=(2,)) -> tuple[torch.Tensor, torch.Tensor]:

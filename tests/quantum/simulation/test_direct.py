@@ -9,34 +9,15 @@ import torch
 
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
-from bitket.quantum.circuits import Circuit, Parameter, ParameterError, gate
-from bitket.quantum.circuits.gates import GATES, NAMES
+from bitket.quantum.circuits import Circuit, Parameter, ParameterError
 from bitket.quantum.noise import NoiseModel, amplitude_damping
 from bitket.quantum.simulation import arrays, direct, expectation, native, sample, statevector, twin
 from bitket.quantum.simulation.density import density_matrix
 from bitket.quantum.simulation.program import PauliRotation, Unitary, lower
 
+from .drawn import random_circuit, random_operator
+
 NOISE = NoiseModel.depolarizing(0.02, 0.05).after(amplitude_damping(0.1), num_qubits=1).with_readout(0.02, 0.05)
-
-
-def random_operator(rng: np.random.Generator, n: int, terms: int = 4) -> PauliSum:
-    return PauliSum.from_list([("".join(rng.choice(list("IXYZ"), n)), rng.normal()) for _ in range(terms)])
-
-
-def random_circuit(rng: np.random.Generator, n: int, gates: int, width: int) -> Circuit:
-    c = Circuit(n)
-    names = [m for m, (b, k) in NAMES.items() if GATES[b].num_qubits + k <= min(n, width)]
-    pool = [Parameter(f"p{i}", "input" if i % 2 else "weight") for i in range(4)]
-    for q in range(n):
-        c.ry(pool[q % 4], q)
-    for _ in range(gates):
-        base, controls = NAMES[name := str(rng.choice(names))]
-        angles = []
-        for _ in range(GATES[base].num_params):
-            p, kind = pool[rng.integers(4)], rng.integers(4)
-            angles.append([float(rng.uniform(-3, 3)), p, 1.3 * p - 0.4, p.sin() * pool[0]][kind])
-        c.append(gate(name, *angles), rng.permutation(n)[: GATES[base].num_qubits + controls])
-    return c
 
 
 @pytest.mark.parametrize("core", [True, False])
@@ -44,7 +25,7 @@ def random_circuit(rng: np.random.Generator, n: int, gates: int, width: int) -> 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_values_are_those_of_the_general_way(n, noise, core, monkeypatch):
     rng = np.random.default_rng(n)
-    c = random_circuit(rng, n, 12, 3 if noise is None else 2)
+    c = random_circuit(rng, n, 12, width=3 if noise is None else 2)
     operators = [random_operator(rng, n) for _ in range(2)]
     w, x = rng.normal(size=len(c.weights)), torch.tensor(rng.normal(size=len(c.inputs)), requires_grad=True)
     wanted = expectation(c, operators, w, x, noise=noise).detach().numpy()
@@ -59,7 +40,7 @@ def test_values_are_those_of_the_general_way(n, noise, core, monkeypatch):
 @pytest.mark.parametrize("noise", [None, NOISE])
 def test_estimates_are_unbiased_and_their_errors_right(noise):
     rng = np.random.default_rng(4)
-    c = random_circuit(rng, 3, 10, 2)
+    c = random_circuit(rng, 3, 10, width=2)
     operators = [random_operator(rng, 3, 6), PauliSum.parse("ZIX")]
     w, x = rng.normal(size=len(c.weights)), rng.normal(size=len(c.inputs))
     exact = direct.expectation(c, operators, w, x, noise=noise)
@@ -74,7 +55,7 @@ def test_estimates_are_unbiased_and_their_errors_right(noise):
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
 def test_operations_are_those_of_the_twin(dtype):
     rng = np.random.default_rng(2)
-    c = random_circuit(rng, 4, 60, 4)
+    c = random_circuit(rng, 4, 60, width=4)
     program = lower(c)
     w, x = rng.normal(size=len(c.weights)), rng.normal(size=len(c.inputs))
     angles = arrays.angles_of(program, w, x)
@@ -96,7 +77,7 @@ def test_operations_are_those_of_the_twin(dtype):
 
 def test_states_and_density_matrices():
     rng = np.random.default_rng(3)
-    c = random_circuit(rng, 3, 10, 2)
+    c = random_circuit(rng, 3, 10, width=2)
     w, x = rng.normal(size=len(c.weights)), rng.normal(size=len(c.inputs))
     for noise in (None, NOISE):
         program = lower(c, noise)

@@ -12,30 +12,11 @@ from bitket.quantum.simulation import QuantumLayer, expectation, expectation_wit
 from bitket.quantum.simulation.asked import Asked
 from bitket.quantum.simulation.program import lower
 
+from .drawn import random_circuit, random_operator
+
 
 def question(program, operators, w, x) -> Asked:
     return Asked(program, w, x, operators, torch.float64, torch.device("cpu"), False)
-
-
-def random_operator(rng: np.random.Generator, n: int, terms: int = 4) -> PauliSum:
-    return PauliSum.from_list([("".join(rng.choice(list("IXYZ"), n)), rng.normal()) for _ in range(terms)])
-
-
-def random_circuit(rng: np.random.Generator, n: int, gates: int) -> Circuit:
-    """Gates of every kind with constant, linear, shared and nonlinear angles."""
-    c = Circuit(n)
-    names = [m for m, (b, k) in NAMES.items() if GATES[b].num_qubits + k <= n]
-    pool = [Parameter(f"p{i}", "input" if i % 2 else "weight") for i in range(7)]
-    for q in range(n):
-        c.ry(pool[q % 7], q)
-    for _ in range(gates):
-        base, controls = NAMES[name := str(rng.choice(names))]
-        angles = []
-        for _ in range(GATES[base].num_params):
-            p, kind = pool[rng.integers(7)], rng.integers(4)
-            angles.append([float(rng.uniform(-3, 3)), p, 1.3 * p - 0.4, p.sin() * pool[0]][kind])
-        c.append(gate(name, *angles), rng.permutation(n)[: GATES[base].num_qubits + controls])
-    return c
 
 
 def values_of(c: Circuit, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -47,7 +28,7 @@ def values_of(c: Circuit, rng: np.random.Generator, batch: int) -> tuple[torch.T
 def test_all_gradients_agree(seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 6))
-    c = random_circuit(rng, n, 20)
+    c = random_circuit(rng, n, 20, width=n, pool=7)
     w, x = values_of(c, rng, 5)
     operators = [random_operator(rng, n) for _ in range(3)]
     upstream = torch.tensor(rng.normal(size=(5, 3)))
@@ -83,7 +64,7 @@ def test_each_gate_matches_its_matrix(name):
 
 def test_single_precision_is_close():
     rng = np.random.default_rng(4)
-    c = random_circuit(rng, 5, 40)
+    c = random_circuit(rng, 5, 40, width=5, pool=7)
     w, x = values_of(c, rng, 33)
     operators = [random_operator(rng, 5)]
     double = expectation(c, operators, w, x)
@@ -100,7 +81,7 @@ def test_plain_numbers_keep_their_precision():
 
 def test_second_derivatives_by_parameter_shift():
     rng = np.random.default_rng(2)
-    c = random_circuit(rng, 3, 6)
+    c = random_circuit(rng, 3, 6, pool=7)
     w, x = values_of(c, rng, 2)
     operator = random_operator(rng, 3)
 
@@ -113,7 +94,7 @@ def test_second_derivatives_by_parameter_shift():
 
 def test_shots_are_unbiased_and_their_error_is_right():
     rng = np.random.default_rng(6)
-    c = random_circuit(rng, 3, 10)
+    c = random_circuit(rng, 3, 10, pool=7)
     w, x = (v.detach() for v in values_of(c, rng, 1))
     operator = random_operator(rng, 3, 6)
     generator = torch.Generator().manual_seed(0)
