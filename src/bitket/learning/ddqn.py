@@ -44,7 +44,7 @@ class DoubleDQNSettings:
     learning_rate
         Of Adam.
     memory
-        Transitions kept; the oldest make room. Takes ``16 · memory`` bytes for each number that is not zero in the fullest observation.
+        Transitions kept; the oldest make room. Takes ``24 · memory`` bytes for each number that is not zero in the fullest observation.
     batch
         Transitions of an update; updates begin once so many are there.
     target_every
