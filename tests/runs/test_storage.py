@@ -65,6 +65,12 @@ def test_tensors_keep_type_layout_and_gradient(tmp_path):
         assert torch.equal(back, tensor)
 
 
+def test_a_tensor_with_an_axis_of_length_one_and_no_stride(tmp_path):
+    tensor = torch.tensor([1.5], dtype=torch.float64).as_strided((1, 1), (0, 0))
+    save_tree(tmp_path / "t", tensor)
+    assert load_tree(tmp_path / "t").tolist() == [[1.5]]
+
+
 @pytest.mark.parametrize("bits", [np.random.PCG64, np.random.Philox, np.random.MT19937])
 def test_generators_go_on_where_they_were(tmp_path, bits):
     ours, theirs = np.random.Generator(bits(3)), torch.Generator().manual_seed(3)

@@ -114,7 +114,8 @@ def _pack_tensor(value: Any, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     import torch
 
     name = str(len(arrays))
-    flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    # A copy: an axis of length 1 may have a stride of 0, which no view as bytes takes.
+    flat = value.detach().cpu().resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format).reshape(-1)
     arrays[name] = flat.view(torch.uint8).numpy()  # bytes: NumPy lacks some of torch's types
     return {
         "tt": name,
