@@ -1,0 +1,1 @@
+"""Networks of few bits: grids, simulation, calibration, passes and file formats."""
