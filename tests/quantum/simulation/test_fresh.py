@@ -16,7 +16,8 @@ from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits import Circuit, Parameter, gate, unitary
 from bitket.quantum.circuits.gates import GATES, KINDS
-from bitket.quantum.simulation import expectation, fresh, native, planner, statevector, twin
+from bitket.quantum.simulation import expectation, fresh, native, planner, statevector, twin, walked
+from bitket.quantum.simulation.compiled import CoreKernel
 from bitket.quantum.simulation.observables import state_values
 from bitket.quantum.simulation.program import PauliRotation, _lower, lower
 
@@ -203,16 +204,41 @@ def test_values_and_gradients_against_the_twin(n: int, count: int, seed: int) ->
     given = torch.tensor(angles, requires_grad=True)
     states = twin.evolve(program, twin.zero_state(n, (2,), torch.complex128, torch.device("cpu")), given)
     expected = state_values(states, operators)
-    found, gradient = fresh.values_at_angles(program, angles, operators, upstream)
-    assert gradient is not None
+    kernel = CoreKernel(program, operators)
+    found = walked.values(kernel, None, given.detach(), True, 2)
+    gradient = walked.slopes(kernel, given.detach(), torch.tensor(upstream))
     np.testing.assert_allclose(found, expected.detach().numpy(), atol=1e-12)
-    np.testing.assert_allclose(fresh.values_at_angles(program, angles, operators)[0], found, atol=1e-12)
     if program.slots and states.requires_grad:
         (right,) = torch.autograd.grad((expected * torch.tensor(upstream)).sum(), given)
         np.testing.assert_allclose(gradient, right.numpy(), atol=1e-11)
-    single, rough = fresh.values_at_angles(program, angles, operators, upstream, single=True)
+    single = walked.values(kernel, None, given.detach().float(), True, 2)
+    rough = walked.slopes(kernel, given.detach().float(), torch.tensor(upstream).float())
     np.testing.assert_allclose(single, found, atol=1e-4)
     np.testing.assert_allclose(rough, gradient, atol=1e-3)
+
+
+@needs_core
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_walked_gradients_for_weights_and_inputs(n: int, seed: int) -> None:
+    """One or several observables and samples, weights shared or not, against the twin in torch operators."""
+    rng = np.random.default_rng(seed)
+    c = any_circuit(n, 15, rng, symbolic=0.7)
+    program = lower(c)
+    if program.links is None or not (c.weights and c.inputs):
+        return
+    operators = [any_sum(n, rng) for _ in range(int(rng.integers(1, 3)))]
+    count, shared = int(rng.integers(1, 4)), bool(rng.integers(2))
+    w = torch.tensor(rng.normal(size=(len(c.weights),) if shared else (count, len(c.weights))), requires_grad=True)
+    x = torch.tensor(rng.normal(size=(count, len(c.inputs))), requires_grad=True)
+    upstream = torch.tensor(rng.normal(size=(count, len(operators))))
+    found = walked.Walked.apply(w, x, CoreKernel(program, operators), False, count)
+    right = expectation(c, operators, w, x, gradient="backprop")
+    np.testing.assert_allclose(found.detach(), right.detach(), atol=1e-12)
+    for a, b in zip(
+        torch.autograd.grad(found, (w, x), upstream), torch.autograd.grad(right, (w, x), upstream), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-11)
 
 
 @needs_core

@@ -41,7 +41,7 @@ def values(asked: Asked) -> torch.Tensor:
     if transformed():
         return apply(kernel, asked.angles())
     weights, inputs = asked.weights, asked.inputs
-    if program.affine is None and not by_angle:
+    if not by_angle and program.links is None:
         weights, inputs, by_angle = None, asked.angles(), True
     shapes = [v.shape[:-1] for v in (weights, inputs) if v is not None]
     longest = max(shapes, key=len, default=torch.Size())

@@ -13,6 +13,7 @@ exp(-i a/2 P) (Jones and Gacon 2020, arXiv:2009.02823).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,13 +29,14 @@ from bitket.quantum.simulation.arrays import core_observable
 from bitket.quantum.simulation.planner import fits, lowered
 from bitket.quantum.simulation.program import Program, lower
 
-__all__ = ["observable", "suits", "value_and_gradient", "values", "values_at_angles"]
+__all__ = ["observable", "suits", "value_and_gradient", "values", "walk"]
 
 MOST_WALKED = 14
 """Qubits up to which a state and its partner fit the cache."""
 _KEPT = 64
 _observables: dict[int, tuple[PauliSum, Any]] = {}
 """Pauli sums in the core's words by their ids; the sums are kept, so that their ids stay theirs."""
+_WALKS = 16  # kept for each program: a loop that makes a new observable each time must not fill the memory
 
 
 def suits(program: Program) -> bool:
@@ -42,34 +44,21 @@ def suits(program: Program) -> bool:
     return native.core is not None and program.num_qubits <= MOST_WALKED and fits(program)
 
 
-def values_at_angles(
-    program: Program,
-    angles: NDArray[np.float64],
-    operators: Sequence[PauliSum],
-    upstream: NDArray[np.float64] | None = None,
-    *,
-    single: bool = False,
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Expectation values ``[count, m]`` after a unitary program (see `suits`), and the gradient for its angles where it is asked for.
+def walk(program: Program, operators: Sequence[PauliSum], by_angle: bool) -> Any:
+    """A program (see `suits`) and Hermitian Pauli sums, together in the core; kept on the program.
 
-    Parameters
-    ----------
-    angles
-        Of the slots, ``[count, S]``.
-    operators
-        Hermitian Pauli sums on the program's qubits.
-    upstream
-        ``[count, m]``: asks for the gradient ``[count, S]`` of ``sum_k upstream_k <O_k>``.
-    single
-        Single precision.
+    Its angles are affine in weights and inputs or, with ``by_angle``, the inputs themselves.
     """
-    angles = np.ascontiguousarray(angles, dtype=np.float64)
-    out = np.empty((len(angles), len(operators)))
-    gradient = None
-    if upstream is not None:
-        upstream, gradient = np.ascontiguousarray(upstream, dtype=np.float64), np.zeros(angles.shape)
-    lowered(program).values(not single, angles, [observable(o) for o in operators], out, upstream, gradient)
-    return out, gradient
+    kept: dict[Any, Any] = program.cache("walks", dict)
+    key = (by_angle, *map(id, operators))
+    found = kept.get(key)
+    if found is None:
+        if len(kept) >= _WALKS:
+            kept.pop(next(iter(kept)))
+        links = None if by_angle else program.links
+        core = native.core.WalkPlan(lowered(program), tuple(map(observable, operators)), links)
+        found = kept[key] = (core, tuple(operators))  # so that their ids stay theirs
+    return found[0]
 
 
 def values(circuit: Circuit, operators: Sequence[PauliSum], parameters: ArrayLike = ()) -> NDArray[np.float64]:
@@ -82,8 +71,8 @@ def values(circuit: Circuit, operators: Sequence[PauliSum], parameters: ArrayLik
     ParameterError
         The parameters do not fit or are not finite, or an angle is not affine in them.
     """
-    program, points, angles = _checked(circuit, operators, parameters)
-    return values_at_angles(program, angles, operators)[0].reshape(*points.shape[:-1], len(operators))
+    program, points = _checked(circuit, operators, parameters)
+    return _run(program, operators, points, False)[0]
 
 
 def value_and_gradient(
@@ -93,19 +82,33 @@ def value_and_gradient(
 
     Raises as `values`.
     """
-    program, points, angles = _checked(circuit, (operator,), parameters)
+    program, points = _checked(circuit, (operator,), parameters)
     if points.ndim != 1:
         raise ParameterError(f"parameters of shape {points.shape}: one point is needed")
-    found, gradient = values_at_angles(program, angles, (operator,), np.ones((1, 1)))
-    assert gradient is not None
-    assert program.affine is not None
-    return float(found[0, 0]), program.affine[1] @ gradient[0]
+    found, gradient = _run(program, (operator,), points, True)
+    return float(found[0]), gradient
+
+
+def _run(
+    program: Program, operators: Sequence[PauliSum], points: NDArray[np.float64], wanted: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values ``[..., m]``, and the gradients ``[..., number of parameters]`` of a single operator where they are wanted."""
+    count, weights, inputs = math.prod(points.shape[:-1]), points, points[:0]
+    if program.inputs:
+        weights, inputs = map(np.ascontiguousarray, np.split(points, [len(program.weights)], axis=-1))
+    out = np.empty((*points.shape[:-1], len(operators)))
+    gradient = np.empty(points.shape if wanted else 0)
+    core = walk(program, operators, False)
+    at = gradient.ctypes.data if wanted else 0
+    if not core.forward64(count, True, True, weights.ctypes.data, inputs.ctypes.data, out.ctypes.data, at):
+        raise ParameterError("parameters have values that are not finite")
+    return out, gradient
 
 
 def _checked(
     circuit: Circuit, operators: Sequence[PauliSum], parameters: ArrayLike
-) -> tuple[Program, NDArray[np.float64], NDArray[np.float64]]:
-    """The program, the points, and the angles ``[count, S]`` at them."""
+) -> tuple[Program, NDArray[np.float64]]:
+    """The program and the points."""
     program = lower(circuit)
     if not program.is_unitary or not suits(program):
         raise InvalidInput(
@@ -114,16 +117,13 @@ def _checked(
     for o in operators:
         if o.num_qubits != circuit.num_qubits or not o.is_hermitian():
             raise InvalidInput(f"observable: a Hermitian Pauli sum on {circuit.num_qubits} qubits is needed")
-    points = np.asarray(parameters, dtype=float)
+    points = np.ascontiguousarray(parameters, dtype=float)
     count = len(program.weights) + len(program.inputs)
-    if points.ndim == 0 or points.shape[-1] != count:
-        raise ParameterError(f"parameters of shape {points.shape}: the last axis must be {count}")
-    if not np.isfinite(points).all():
-        raise ParameterError("parameters have values that are not finite")
-    if program.affine is None:
+    if np.ndim(parameters) == 0 or points.shape[-1] != count:
+        raise ParameterError(f"parameters of shape {np.shape(parameters)}: the last axis must be {count}")
+    if program.links is None:
         raise ParameterError("an angle of the circuit is not affine in its parameters: use expectation")
-    constant, matrix = program.affine
-    return program, points, points.reshape(int(np.prod(points.shape[:-1])), count) @ matrix + constant
+    return program, points
 
 
 def observable(operator: PauliSum) -> Any:

@@ -127,6 +127,11 @@ class Program:
         return self.derived[key]
 
     @property
+    def links(self) -> Any:
+        """What ``affine`` says, in the core's words; None where a slot is not affine."""
+        return self.cache("links", lambda: native.core.affine(self.slots, self.weights, self.inputs, Parameter))
+
+    @property
     def is_unitary(self) -> bool:
         """Whether the program has no channel, measurement, reset or condition."""
         return "lowered" in self.derived or all(

@@ -1,10 +1,10 @@
 // Python bindings of the batched kernels: plans arrive as arrays, data as addresses of contiguous tensors, which costs a call least.
 #include <nanobind/ndarray.h>
 
-#include <cmath>
 #include <stdexcept>
 #include <vector>
 
+#include "affine.hpp"
 #include "batch.hpp"
 #include "lowering.hpp"
 
@@ -85,13 +85,6 @@ struct BoundBatchPlan {
     }
     BoundBatchPlan(const BoundBatchPlan&) = delete;
 };
-
-template <class T>
-bool finite(const T* values, int64_t count) {
-    T sum = 0;
-    for (int64_t k = 0; k < count; ++k) sum += values[k] * 0;  // NaN as soon as one is not finite
-    return sum == 0;
-}
 
 template <class T>
 bool forward(const BoundBatchPlan& p, int64_t count, bool weights_each, bool inputs_each, uintptr_t weights, uintptr_t inputs, uintptr_t psi,

@@ -3,14 +3,12 @@
 #include "lowering.hpp"
 
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <cmath>
 #include <complex>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -364,27 +362,6 @@ nb::list export_operations(const Lowered& lowered) {
 
 BITKET_PER_SET(WalkKernels, walk_kernels)
 
-namespace {
-
-using Array = nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-// Fills values [count, observables] and adds to gradient [count, slots], where there is one, that of their sum weighted by upstream.
-void values(const Lowered& lowered, bool is_double, Array angles, std::vector<const Observable*> observables, Array out,
-            std::optional<Array> upstream, std::optional<Array> gradient) {
-    const size_t count = angles.shape(0), slots = static_cast<size_t>(lowered.num_slots);
-    const auto fits = [&](const Array& a, size_t columns) { return a.shape(0) == count && a.shape(1) == columns; };
-    bool right = fits(angles, slots) && fits(out, observables.size()) && upstream.has_value() == gradient.has_value();
-    for (const Observable* o : observables) right = right && o && o->num_qubits == lowered.num_qubits;
-    if (gradient) right = right && fits(*upstream, observables.size()) && fits(*gradient, slots);
-    if (!right) throw std::invalid_argument("values of a circuit: shapes do not fit");
-    const WalkValues asked{static_cast<int64_t>(count), angles.data(), std::move(observables), out.data(), gradient ? upstream->data() : nullptr,
-                           gradient ? gradient->data() : nullptr};
-    nb::gil_scoped_release release;
-    (is_double ? walk_kernels().values64 : walk_kernels().values32)(lowered, asked);
-}
-
-}  // namespace
-
 void bind_lowered(nb::module_& m) {
     m.def("define_gates", &define_gates);
     m.def("lower_rows", &lower_rows);
@@ -392,8 +369,6 @@ void bind_lowered(nb::module_& m) {
     nb::class_<Lowered>(m, "Lowered")
         .def_ro("phase", &Lowered::phase)
         .def_prop_ro("operations", &export_operations)
-        .def("values", &values, nb::arg("is_double"), nb::arg("angles"), nb::arg("observables"), nb::arg("out"),
-             nb::arg("upstream").none() = nb::none(), nb::arg("gradient").none() = nb::none())
         .def("run",
              [](const Lowered& lowered, bool is_double, uintptr_t angles, uintptr_t from, uintptr_t to) {
                  nb::gil_scoped_release release;

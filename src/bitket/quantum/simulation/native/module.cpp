@@ -13,6 +13,7 @@ namespace bitket {
 void bind_lowered(nb::module_& m);   // lowering.cpp: circuits as the core reads them
 void bind_state(nb::module_& m);     // state_bindings.cpp: one large state
 void bind_batch(nb::module_& m);     // batch_bindings.cpp: batches of small circuits
+void bind_walk(nb::module_& m);     // walk_bindings.cpp: few samples of small circuits, gate by gate
 void bind_transfer(nb::module_& m);  // transfer_bindings.cpp: Pauli-transfer vectors
 
 // The widest instruction set the processor has among those the kernels are built for, or a narrower one named by BITKET_ISA.
@@ -41,5 +42,6 @@ NB_MODULE(_core, m) {
     bitket::bind_lowered(m);
     bitket::bind_state(m);
     bitket::bind_batch(m);
+    bitket::bind_walk(m);
     bitket::bind_transfer(m);
 }
