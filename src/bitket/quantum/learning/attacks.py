@@ -284,10 +284,14 @@ class _Target:
         """Steps up the loss from ``start``, and what the model says on the way."""
         with _frozen(self.module):
             current, path = start.detach().clone(), [self._probabilities(self.x)]
-            for _ in range(steps):
-                slope = self._gradient(current, up) if gradient else torch.zeros_like(current)
+            for k in range(steps):
+                slope = torch.zeros_like(current)
+                if gradient:
+                    slope, there = self._gradient(current, up)
+                    if k:
+                        path.append(there)
                 current = self.within(move(current, slope)).detach()
-                path.append(self._probabilities(current))
+            path.append(self._probabilities(current))
         own = torch.stack([p.gather(1, self.y[:, None])[:, 0] for p in path])
         predicted = path[-1].argmax(1)
         return AttackResult(current, current - self.x, own, predicted, predicted != self.y)
@@ -307,9 +311,9 @@ class _Target:
             raise InvalidInput(f"attack: class {int(self.y.max())}; the model has {logits.shape[1]} classes")
         return logits
 
-    def _gradient(self, x: torch.Tensor, up: str) -> torch.Tensor:
-        """Of each sample's own loss, so that it does not depend on who else is in the batch."""
-        parts = []
+    def _gradient(self, x: torch.Tensor, up: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gradient of each sample's own loss, which does not depend on who else is in the batch, and the probabilities of all classes."""
+        parts, probabilities = [], []
         for part, own in zip(x.split(_CHUNK), self.y.split(_CHUNK), strict=True):
             with torch.enable_grad():
                 leaf = part.detach().clone().requires_grad_()
@@ -326,7 +330,10 @@ class _Target:
             if not bool(torch.isfinite(slope).all()):
                 raise InvalidInput("attack: the gradient of the loss has values that are not finite")
             parts.append(slope)
-        return torch.cat(parts) if parts else torch.zeros_like(x)
+            probabilities.append(torch.softmax(logits.detach(), 1))
+        if not parts:
+            return torch.zeros_like(x), x.new_zeros((0, 1))
+        return torch.cat(parts), torch.cat(probabilities)
 
 
 @contextmanager

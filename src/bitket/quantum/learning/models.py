@@ -74,6 +74,12 @@ MODELS = {
             "variational circuit by SPSA from shots; two classes",
             twin="logistic",
         ),
+        Model(
+            "interleaved",
+            f"{_ROOM}.interleaved:InterleavedClassifier",
+            "data and trained angles by turns on few qubits; two classes",
+            twin="logistic",
+        ),
         Model("svm", f"{_ROOM}.baselines:svm", "support vector machine with a Gaussian kernel; classical"),
         Model("logistic", f"{_ROOM}.baselines:logistic", "logistic regression; classical"),
     )
