@@ -11,11 +11,18 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from tests.quantum.learning.plain import Convolution, Plain
 
 from bitket.errors import InvalidInput
+from bitket.quantum.learning.image_classifiers import HQNNParallelClassifier, HQNNQuanvClassifier
 from bitket.quantum.learning.module_classifier import InputScaling
 
 CHECKS = [
     pytest.param(made, check, id=f"{type(made).__name__}-{number}")
-    for model in (Plain(dtype="float64"), Convolution(dtype="float64"), Plain(patience=3, dtype="float64"))
+    for model in (
+        Plain(dtype="float64"),
+        Convolution(dtype="float64"),
+        Plain(patience=3, dtype="float64"),
+        HQNNParallelClassifier(2, 2, 1, epochs=8, learning_rate=0.02, batch_size=60, dtype="float64"),
+        HQNNQuanvClassifier(dtype="float64"),
+    )
     for number, (made, check) in enumerate(estimator_checks_generator(model))
 ]
 

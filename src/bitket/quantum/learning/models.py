@@ -80,6 +80,28 @@ MODELS = {
             "data and trained angles by turns on few qubits; two classes",
             twin="logistic",
         ),
+        Model(
+            "hqnn-parallel",
+            f"{_ROOM}.image_classifiers:HQNNParallelClassifier",
+            "convolutions, parallel circuits and a linear head",
+            twin="hqnn-parallel",
+            twin_settings={"quantum": "tanh"},
+            images=True,
+        ),
+        Model(
+            "hqnn-quanv",
+            f"{_ROOM}.image_classifiers:HQNNQuanvClassifier",
+            "a circuit that slides over the image, and a linear head",
+            twin="hqnn-quanv",
+            twin_settings={"quantum": "convolution"},
+            images=True,
+        ),
+        Model(
+            "cnn",
+            f"{_ROOM}.image_classifiers:CNNClassifier",
+            "convolutional network, the peer of hqnn-parallel; classical",
+            images=True,
+        ),
         Model("svm", f"{_ROOM}.baselines:svm", "support vector machine with a Gaussian kernel; classical"),
         Model("logistic", f"{_ROOM}.baselines:logistic", "logistic regression; classical"),
     )

@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -170,6 +171,7 @@ class ModuleClassifier(SampleClassifier):
         )
         numbers = generator_of(self.random_state)
         held = _held_out(index, numbers) if self.patience is not None else np.zeros(len(index), dtype=bool)
+        training = replace(training, batch_size=_no_single(self.batch_size, int((~held).sum())))
         generator = torch.Generator().manual_seed(int(numbers.integers(2**63)))
         samples = _shaped(x, shape)
         self.sample_shape_ = shape
@@ -268,7 +270,11 @@ class ImageClassifier(ModuleClassifier):
                 f"{type(self).__name__}: images of {images.shape[2]} x {images.shape[3]} pixels; "
                 f"{self._least_side} x {self._least_side} at least are needed"
             )
-        return torch.nn.Sequential(_Channel(), InputScaling.standardised_channels(images))
+        return torch.nn.Sequential(_Channel(), self._scaled(images))
+
+    def _scaled(self, images: Array) -> torch.nn.Module:
+        """The scaling learnt from training images ``[t, c, h, w]``."""
+        return InputScaling.standardised_channels(images)
 
     def _assembled(
         self, scaling: torch.nn.Module, shape: tuple[int, ...], generator: torch.Generator
@@ -303,6 +309,13 @@ def _flattened(X: Any) -> tuple[Any, tuple[int, ...] | None]:
 def _shaped(x: Array, shape: tuple[int, ...]) -> Array:
     missing = math.prod(shape) - x.shape[1]
     return (np.pad(x, ((0, 0), (0, missing))) if missing else x).reshape(len(x), *shape)
+
+
+def _no_single(size: int, count: int) -> int:
+    """A batch size that leaves no last batch of one sample, over which batch norm cannot take a mean."""
+    while size > 1 and size < count and count % size == 1:
+        size += 1
+    return size
 
 
 def _held_out(index: NDArray[np.int64], numbers: np.random.Generator) -> NDArray[np.bool_]:

@@ -27,8 +27,10 @@ class QuantumLayer(torch.nn.Module):
         Inputs are the layer's features, weights its parameters.
     operators
         One Pauli sum for each output feature.
+    copies
+        Circuits side by side, each with weights of its own: inputs and values are then ``[..., copies, *]``. None: one circuit.
     weights
-        Start values ``[number of weights]``; by default uniform in [-pi, pi) from ``generator``.
+        Start values ``[number of weights]``, or ``[copies, number of weights]``; by default uniform in [-pi, pi) from ``generator``.
     generator
         Source of the start values and of shots; needed where either is drawn.
     noise, shots, gradient
@@ -51,6 +53,7 @@ class QuantumLayer(torch.nn.Module):
         circuit: Circuit,
         operators: PauliSum | Sequence[PauliSum],
         *,
+        copies: int | None = None,
         weights: Any = None,
         generator: torch.Generator | None = None,
         noise: Noise | None = None,
@@ -62,31 +65,43 @@ class QuantumLayer(torch.nn.Module):
         self.circuit = circuit.copy()
         self.operators, _ = measured.check(operators, circuit.num_qubits)
         self.noise, self.shots, self.gradient, self.generator = noise, shots, gradient, generator
-        count = len(circuit.weights)
+        if copies is not None and copies < 1:
+            raise InvalidInput(f"quantum layer: {copies} copies; at least 1 is needed")
+        shape = (len(circuit.weights),) if copies is None else (copies, len(circuit.weights))
         if weights is None:
-            if generator is None and count:
+            if generator is None and circuit.weights:
                 raise InvalidInput(
-                    f"quantum layer: start values for its {count} weights, or a generator to draw them, are needed"
+                    f"quantum layer: start values for its {math.prod(shape)} weights, or a generator to draw them, are needed"
                 )
-            weights = (torch.rand(count, generator=generator, dtype=dtype) * 2 - 1) * math.pi
+            weights = (torch.rand(shape, generator=generator, dtype=dtype) * 2 - 1) * math.pi
         weights = torch.as_tensor(weights, dtype=dtype)
-        if weights.shape != (count,):
-            raise InvalidInput(f"quantum layer: weights of shape {tuple(weights.shape)}; the circuit has {count}")
+        if weights.shape != shape:
+            needed = f"the circuit has {shape[-1]}" + ("" if copies is None else f", and there are {copies} copies")
+            raise InvalidInput(f"quantum layer: weights of shape {tuple(weights.shape)}; {needed}")
         self.weights = torch.nn.Parameter(weights.detach().clone())
         self._name = operator.register(self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The generator by its state: torch's own way of sending one to a worker process that is spawned fails.
+        drawn = None if self.generator is None else self.generator.get_state().numpy()
+        return {**self.__dict__, "generator": drawn}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        if state["generator"] is not None:
+            self.generator = torch.Generator()
+            self.generator.set_state(torch.from_numpy(state["generator"]))
         self._name = operator.register(self)
 
-    def forward(self, inputs: torch.Tensor | None = None) -> torch.Tensor:
-        """Expectation values ``[..., m]`` for inputs ``[..., number of inputs]``."""
-        if torch.compiler.is_compiling() and self.shots is None:  # shots draw: such a layer stays outside the graph
+    def forward(self, inputs: torch.Tensor | None = None, *, shots: int | None = None) -> torch.Tensor:
+        """Expectation values ``[..., m]`` for inputs ``[..., number of inputs]``; with ``shots`` from that many instead of the layer's."""
+        if torch.compiler.is_compiling() and shots is None and self.shots is None:
+            # Shots draw: a layer with them stays outside the graph.
             result: torch.Tensor = operator.values(self.weights, inputs, self._name)
             return result
-        return self.values(self.weights, inputs)
+        return self.values(self.weights, inputs, shots=shots)
 
-    def values(self, weights: torch.Tensor, inputs: torch.Tensor | None) -> torch.Tensor:
+    def values(self, weights: torch.Tensor, inputs: torch.Tensor | None, *, shots: int | None = None) -> torch.Tensor:
         """`forward` with other weights, ``[..., number of weights]``; leading shapes broadcast."""
         return expectation(
             self.circuit,
@@ -94,13 +109,19 @@ class QuantumLayer(torch.nn.Module):
             weights,
             inputs,
             noise=self.noise,
-            shots=self.shots,
+            shots=self.shots if shots is None else shots,
             gradient=self.gradient,
             dtype=self.weights.dtype,
             generator=self.generator,
         )
 
+    def bound(self, copy: int | None = None) -> Circuit:
+        """The circuit with the layer's weights in it, of one of several copies."""
+        of = self.weights if copy is None else self.weights[copy]
+        return self.circuit.bind(dict(zip(self.circuit.weights, of.detach().double().tolist(), strict=True)))
+
     def extra_repr(self) -> str:
         """Sizes, for printing."""
         c = self.circuit
-        return f"qubits={c.num_qubits}, inputs={len(c.inputs)}, weights={len(c.weights)}, outputs={len(self.operators)}"
+        copies = "" if self.weights.ndim == 1 else f"copies={len(self.weights)}, "
+        return f"{copies}qubits={c.num_qubits}, inputs={len(c.inputs)}, weights={len(c.weights)}, outputs={len(self.operators)}"
