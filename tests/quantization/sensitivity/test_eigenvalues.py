@@ -40,7 +40,7 @@ def test_products_are_those_of_the_dense_hessian_and_batches_change_nothing():
 
 def test_batched_data_give_the_eigenvalues_of_the_whole_and_a_seed_fixes_all_bits():
     model, x, y = net("conv")
-    options = {"tolerance": 1e-12, "max_iterations": 3000}
+    options = {"tolerance": 1e-12, "max_iterations": 400}
     whole = top_eigenvalues(model, LOSS, [(x, y)], generator=generator(), **options)
     parts = top_eigenvalues(model, LOSS, batches(x, y), generator=generator(), **options)
     again = top_eigenvalues(model, LOSS, batches(x, y), generator=generator(), **options)
@@ -74,7 +74,7 @@ def test_linear_regression_has_its_closed_form():
 @pytest.mark.parametrize("kind", ["mlp", "residual"])
 def test_three_pairs_agree_with_arpack(kind):
     model, x, y = net(kind)
-    found = top_eigenvalues(model, LOSS, [(x, y)], k=3, tolerance=1e-13, max_iterations=20_000, generator=generator())
+    found = top_eigenvalues(model, LOSS, [(x, y)], k=3, tolerance=1e-12, max_iterations=5000, generator=generator())
     surface = LossSurface(model, LOSS, [(x, y)])
     for block, e in found.items():
         n = surface.size(block)

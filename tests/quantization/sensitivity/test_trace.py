@@ -45,14 +45,16 @@ def _weights(model):
 def test_joint_probes_have_the_same_means_and_larger_errors():
     model, x, y = net("mlp")
     joint, separate = (
-        hessian_trace(model, LOSS, batches(x, y), tolerance=1e-9, max_probes=400, mode=mode, generator=generator())
+        hessian_trace(
+            model, LOSS, batches(x, y, (10, 13)), tolerance=1e-9, max_probes=200, mode=mode, generator=generator()
+        )
         for mode in ("joint", "separate")
     )
     for b, t in joint.items():
         trace = float(exact(model, LOSS, x, y, f"{b}.weight").trace())
         assert abs(t.value - trace) < 4 * t.standard_error
         assert t.standard_error > separate[b].standard_error
-    auto = hessian_trace(model, LOSS, batches(x, y), tolerance=0.05, generator=generator())
+    auto = hessian_trace(model, LOSS, [(x, y)], tolerance=0.05, generator=generator())
     assert all(t.relative_error <= 0.05 or t.probes == 200 for t in auto.values())
 
 
@@ -90,11 +92,11 @@ def test_traces_of_a_relu_network_are_those_of_its_gauss_newton_matrix():
             ):
                 expected[n] += float(log[c].detach().exp() * g.square().sum()) / 6
     found = hessian_trace(
-        model, LOSS, [(x[:4], y[:4]), (x[4:], y[4:])], tolerance=0.03, max_probes=400, generator=generator()
+        model, LOSS, [(x[:4], y[:4]), (x[4:], y[4:])], tolerance=0.05, max_probes=150, generator=generator()
     )
     for b, t in found.items():
         assert abs(t.value - expected[f"{b}.weight"]) < 4 * t.standard_error
-        assert t.relative_error < 0.06
+        assert t.relative_error < 0.1
 
 
 @pytest.mark.parametrize("kind", ["mlp", "conv", "residual"])
@@ -102,14 +104,14 @@ def test_activation_traces_are_means_of_dense_ones(kind):
     model, x, y = net(kind)
     expected = {b: np.mean([float(h.trace()) for h in hs]) for b, hs in _dense_activations(model, x, y).items()}
     inside = dict.fromkeys(expected, 0)
-    for seed in range(60):
+    for seed in range(100):
         found = activation_trace(
-            model, LOSS, batches(x, y), tolerance=1e-9, max_probes=20, mode="separate", generator=generator(seed)
+            model, LOSS, [(x, y)], tolerance=1e-9, max_probes=20, mode="separate", generator=generator(seed)
         )
         for b, t in found.items():
             inside[b] += abs(t.value - expected[b]) <= 3 * t.standard_error
-    assert min(inside.values()) >= 57
-    many = activation_trace(model, LOSS, [(x, y)] * 2, tolerance=1e-9, max_probes=300, generator=generator())
+    assert min(inside.values()) >= 97
+    many = activation_trace(model, LOSS, batches(x, y) * 2, tolerance=1e-9, max_probes=60, generator=generator())
     for b, t in many.items():
         assert abs(t.value - expected[b]) < 4 * t.standard_error
 
@@ -154,7 +156,7 @@ class Killed(Exception):
 @pytest.mark.parametrize("mode", ["auto", "separate", "joint"])
 def test_an_interrupted_estimation_ends_with_the_same_values(mode, tmp_path):
     model, x, y = net("conv")
-    data, path = batches(x, y), tmp_path / "trace"
+    data, path = batches(x, y, (20, 3)), tmp_path / "trace"
     options = {"mode": mode, "tolerance": 0.03, "max_probes": 45}
     whole = hessian_trace(model, LOSS, data, generator=generator(), **options)
 
@@ -200,7 +202,7 @@ def test_a_trace_says_how_sure_it_is():
 
 def test_the_spectrum_has_the_moments_of_the_dense_hessian():
     model, x, y = net("residual")
-    found = spectral_density(model, LOSS, batches(x, y), steps=200, probes=40, generator=generator())
+    found = spectral_density(model, LOSS, [(x, y)], steps=100, probes=20, generator=generator())
     for b, s in found.items():
         values = np.linalg.eigvalsh(exact(model, LOSS, x, y, f"{b}.weight").numpy())
         assert s.size == len(values)
@@ -208,7 +210,7 @@ def test_the_spectrum_has_the_moments_of_the_dense_hessian():
         for power in (1, 2):
             mean, error = s.moment(power)
             assert abs(mean - (values**power).mean()) < 4 * error
-        assert s.nodes.max() == pytest.approx(values.max(), rel=1e-8)
+        assert s.nodes.max() == pytest.approx(values.max(), rel=1e-6)
         t = np.linspace(values.min() - 1, values.max() + 1, 4000)
         assert np.trapezoid(s.density(t, 0.02), t) == pytest.approx(1, abs=1e-6)
 

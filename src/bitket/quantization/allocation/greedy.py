@@ -23,8 +23,10 @@ def greedy(problem: Problem) -> Allocation:
         A limit cannot be met at all, or this way ends above one.
     """
     bounds = problem.bounds()
+    if not problem.costs:
+        raise InvalidInput("greedy allocation: there is no cost to be lowered")
     clusters = problem.clusters()
-    picks = [int(np.lexsort((sum(c.costs.values()), c.harm))[0]) if c.costs else int(c.harm.argmin()) for c in clusters]
+    picks = [int(np.lexsort((np.sum(list(c.costs.values()), axis=0), c.harm))[0]) for c in clusters]
     totals = {
         n: problem.constant.get(n, 0.0) + sum(c.costs[n][k] for c, k in zip(clusters, picks, strict=True))
         for n in bounds

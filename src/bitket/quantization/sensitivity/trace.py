@@ -4,8 +4,8 @@
 
 Probes are drawn until the standard error of their mean is small enough. *Separate* probes take each block on its own. A *joint* probe
 takes all blocks in one pass: its values v_b . (H v)_b have the same means, but their variances gain sum_c |H_bc|_F^2 from the other blocks c.
-``auto`` draws ten of each and goes on with the way that needs less work; a probe of one block is reckoned by the share of blocks that
-lie behind it, through which it runs.
+``auto`` draws ten of each and goes on with the way that needs less work; a probe of one block is reckoned as half the share of blocks
+that lie behind it: it runs through those, without the other blocks' own derivatives.
 
 The same for activations: the loss of input k alone depends on the activations of input k, so one sign vector over a whole batch gives
 sum_k z_k . H_k z_k, and the trace is the mean over inputs.
@@ -16,7 +16,7 @@ Source: Dong et al. 2020, arXiv:1911.03852, section 3; Hutchinson 1990; Avron an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -121,7 +121,7 @@ class _Activations:
             if name not in known:
                 raise InvalidInput(f"activation trace: the model has no layer '{name}'")
         self.model, self.loss, self.data, self.samples = model, loss, data, surface.samples
-        self.sizes = {b: graph[0].numel() // n for graph, n in self._first() for b, graph in graph.items()}
+        self.sizes = self._sizes()
 
     def _forward(self, inputs: Tensor) -> tuple[Any, dict[str, list[Tensor]]]:
         """Outputs, and the layers' inputs as tensors of their own, so that what else reads the same tensor is not counted in."""
@@ -146,14 +146,14 @@ class _Activations:
             for handle in handles:
                 handle.remove()
 
-    def _first(self) -> Iterator[tuple[dict[str, list[Tensor]], int]]:
+    def _sizes(self) -> dict[str, int]:
         inputs, _ = next(iter(self.data))
         with torch.no_grad():
             _, seen = self._forward(inputs)
         missing = [name for name in self.layers if name not in seen]
         if missing:
             raise InvalidInput(f"activation trace: layer '{missing[0]}' does not run")
-        yield seen, len(inputs)
+        return {name: seen[name][0].numel() // len(inputs) for name in self.layers}
 
     def sweep(self, groups: Sequence[Sequence[str]], count: int, generator: torch.Generator) -> dict[str, list[float]]:
         """``count`` probes of each group of layers that are taken together."""
@@ -261,7 +261,7 @@ def _estimate(
         state = load_tree(checkpoint)
         if state.get("settings") != settings:
             raise InvalidInput(f"{checkpoint}: the checkpoint is of another estimation")
-        generator.set_state(state.pop("generator"))
+        generator.set_state(state.pop("generator").get_state())
     samples: dict[str, list[float]] = state["samples"]
 
     def done(block: str) -> bool:
@@ -297,4 +297,4 @@ def _work(way: str, pilots: Mapping[str, Sequence[float]], tolerance: float) -> 
     needed = [max(1.0, (Trace.of(v, 1).relative_error / tolerance) ** 2) for v in pilots.values()]
     if way == "joint":
         return max(needed)
-    return sum(m * (len(needed) - k) / len(needed) for k, m in enumerate(needed))
+    return sum(m * (len(needed) - k) / len(needed) / 2 for k, m in enumerate(needed))
