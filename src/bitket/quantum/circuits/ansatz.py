@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from bitket.algebra.pauli_sum import PauliSum
 from bitket.errors import InvalidInput
@@ -30,11 +30,15 @@ from bitket.quantum.circuits.parameter import Angle, Parameter
 if TYPE_CHECKING:
     import networkx
 
+    Cost: TypeAlias = PauliSum | networkx.Graph | Mapping[tuple[int, ...], float]
+    """A diagonal cost, as `qaoa_layers` explains."""
+
 __all__ = [
     "Entanglement",
     "efficient_su2",
     "entangled_blocks",
     "qaoa_ansatz",
+    "qaoa_layers",
     "real_amplitudes",
     "ry_rz_ansatz",
     "strongly_entangling_layers",
@@ -264,15 +268,25 @@ def strongly_entangling_layers(
     return circuit
 
 
-def qaoa_ansatz(
-    cost: PauliSum | networkx.Graph | Mapping[tuple[int, ...], float],
-    reps: int = 1,
-    *,
-    num_qubits: int | None = None,
-) -> Circuit:
+def qaoa_ansatz(cost: Cost, reps: int = 1, *, num_qubits: int | None = None, multi_angle: bool = False) -> Circuit:
     """The quantum approximate optimisation ansatz (arXiv:1411.4028) for a cost that is diagonal.
 
         |beta, gamma> = Π_l exp(-i beta[l] Σ_q X_q) exp(-i gamma[l] C) |+>^n
+
+    Parameters are those of `qaoa_layers`.
+
+    >>> qaoa_ansatz({(0, 1): 1.0, (1, 2): 1.0}).count_ops()
+    {'h': 3, 'rx': 3, 'rzz': 2}
+    """
+    layers = qaoa_layers(cost, reps, num_qubits=num_qubits, multi_angle=multi_angle)
+    circuit = Circuit(layers.num_qubits, name="qaoa_ansatz")
+    for q in range(circuit.num_qubits):
+        circuit.h(q)
+    return circuit.compose(layers)
+
+
+def qaoa_layers(cost: Cost, reps: int = 1, *, num_qubits: int | None = None, multi_angle: bool = False) -> Circuit:
+    """The layers of `qaoa_ansatz` alone: Π_l exp(-i beta[l] Σ_q X_q) exp(-i gamma[l] C), for any state before them.
 
     Weights in order: ``gamma[0], beta[0], gamma[1], beta[1], ...``
 
@@ -286,6 +300,8 @@ def qaoa_ansatz(
         Number of layers.
     num_qubits
         By default as many as the cost needs.
+    multi_angle
+        An angle for each gate (arXiv:2109.11455): ``gamma[l,k]`` for the k-th term of the cost, then ``beta[l,q]`` for each qubit.
 
     Raises
     ------
@@ -303,15 +319,16 @@ def qaoa_ansatz(
             raise InvalidInput(f"qaoa_ansatz: term {term}: distinct qubits from 0 to {n - 1} are needed")
         if not math.isfinite(coefficient):
             raise InvalidInput(f"qaoa_ansatz: coefficient {coefficient} of term {term} is not finite")
-    circuit = Circuit(n, name="qaoa_ansatz")
-    for q in range(n):
-        circuit.h(q)
+    circuit = Circuit(n, name="qaoa_layers")
+
+    def angle(name: str, layer: int, gate: int) -> Parameter:
+        return Parameter(f"{name}[{layer},{gate}]" if multi_angle else f"{name}[{layer}]")
+
     for layer in range(reps):
-        gamma, beta = Parameter(f"gamma[{layer}]"), Parameter(f"beta[{layer}]")
-        for term, coefficient in terms.items():
-            rotate_z_product(circuit, 2.0 * coefficient * gamma, term)
+        for k, (term, coefficient) in enumerate(terms.items()):
+            rotate_z_product(circuit, 2.0 * coefficient * angle("gamma", layer, k), term)
         for q in range(n):
-            circuit.rx(2.0 * beta, q)
+            circuit.rx(2.0 * angle("beta", layer, q), q)
     return circuit
 
 
@@ -331,9 +348,7 @@ def rotate_z_product(circuit: Circuit, angle: Angle, qubits: Sequence[int]) -> C
     return circuit
 
 
-def _diagonal_terms(
-    cost: PauliSum | networkx.Graph | Mapping[tuple[int, ...], float],
-) -> tuple[dict[tuple[int, ...], float], int]:
+def _diagonal_terms(cost: Cost) -> tuple[dict[tuple[int, ...], float], int]:
     """The terms of a cost, and the number of qubits it needs."""
     if isinstance(cost, PauliSum):
         terms: dict[tuple[int, ...], float] = {}
