@@ -33,7 +33,10 @@ def test_gfloat(e, m):
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [("e2m1", "float4_e2m1fn"), ("e2m3", "float6_e2m3fn"), ("e3m2", "float6_e3m2fn"), ("e4m3-nan", "float8_e4m3fn"), ("e5m2-ieee", "float8_e5m2")],
+    [
+        ("e2m1", "float4_e2m1fn"), ("e2m3", "float6_e2m3fn"), ("e3m2", "float6_e3m2fn"), ("e4m3-nan", "float8_e4m3fn"),
+        ("e5m2-ieee", "float8_e5m2"),
+    ],
 )  # fmt: skip
 def test_ml_dtypes(name, dtype):
     ml_dtypes = pytest.importorskip("ml_dtypes")

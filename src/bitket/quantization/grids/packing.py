@@ -46,6 +46,8 @@ def pack(codes: torch.Tensor, bits: int) -> torch.Tensor:
     count = codes.shape[-1]
     # As few codes as fill whole bytes: 8 of 3, 5 or 7 bits, 4 of 2 or 6, 2 of 4.
     together = next(k for k in (1, 2, 4, 8) if k * bits % 8 == 0)
+    if bits == 8:
+        return codes.to(torch.uint8)
     padded = torch.nn.functional.pad(codes, (0, -count % together)).unflatten(-1, (-1, together))
     word = torch.zeros(padded.shape[:-1], dtype=torch.int64)
     for i in range(together):
@@ -72,6 +74,10 @@ def unpack(data: torch.Tensor, bits: int, count: int, *, signed: bool) -> torch.
             f"are needed for {count} codes of {bits} bits"
         )
     together = next(k for k in (1, 2, 4, 8) if k * bits % 8 == 0)
+    if 8 % bits == 0:  # no code crosses a byte: two shifts in the bytes themselves
+        left = [(data << (8 - bits * (i + 1))) for i in range(together)]
+        parts = [(x.view(torch.int8) if signed else x) >> (8 - bits) for x in left]
+        return torch.stack(parts, dim=-1).flatten(-2)[..., :count].contiguous()
     whole = together * bits // 8
     padded = torch.nn.functional.pad(data, (0, -data.shape[-1] % whole)).unflatten(-1, (-1, whole)).to(torch.int64)
     word = torch.zeros(padded.shape[:-1], dtype=torch.int64)

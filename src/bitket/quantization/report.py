@@ -1,0 +1,138 @@
+"""What quantization did to a network: bytes, accuracy and measured time beside the float network, and a row for every layer."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bitket.quantization.graph import Places, layers_of
+from bitket.quantization.tensors import PackedWeight
+
+__all__ = ["LayerRow", "Report", "layer_rows", "measured_seconds", "stored_bytes"]
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer of a report.
+
+    Attributes
+    ----------
+    layer, weights, inputs
+        Path, scheme of its weight and of its input (``"float"`` if there is none).
+    bytes, float_bytes
+        Of its weight.
+    noise_db
+        10 log10 of Σ w² / Σ (w - ŵ)²: infinite where the weight is on the grid already.
+    """
+
+    layer: str
+    weights: str
+    inputs: str
+    bytes: int
+    float_bytes: int
+    noise_db: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures of a quantised network beside the float one.
+
+    Attributes
+    ----------
+    layers
+        One row for each layer.
+    bytes, float_bytes
+        All that is stored: codes, scales, zero points and what stays in float.
+    left_float
+        What stays in float, with its place.
+    notes
+        What the passes did.
+    accuracy, float_accuracy
+        What ``evaluate`` gave for both; None without it.
+    seconds, float_seconds
+        Median time of the first calibration batch; of the network as it is deployed.
+    """
+
+    layers: tuple[LayerRow, ...]
+    bytes: int
+    float_bytes: int
+    left_float: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    accuracy: float | None = None
+    float_accuracy: float | None = None
+    seconds: float | None = None
+    float_seconds: float | None = None
+
+    def __str__(self) -> str:
+        rows = [("layer", "weights", "inputs", "bytes", "of float", "weight noise dB")]
+        rows += [
+            (r.layer, r.weights, r.inputs, str(r.bytes), f"{r.bytes / max(1, r.float_bytes):.3f}", f"{r.noise_db:.1f}")
+            for r in self.layers
+        ]
+        widths = [max(len(row[i]) for row in rows) for i in range(6)]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        mib, less = 1 << 20, self.float_bytes / max(1, self.bytes)
+        lines.append(
+            f"stored: {self.bytes / mib:.3f} MiB, float {self.float_bytes / mib:.3f} MiB ({less:.2f} times less)"
+        )
+        if self.accuracy is not None:
+            lines.append(f"evaluation: {self.accuracy:.6g}, float {self.float_accuracy:.6g}")
+        if self.seconds is not None and self.float_seconds is not None:
+            ratio = self.seconds / self.float_seconds
+            lines.append(
+                f"first batch: {1e3 * self.seconds:.2f} ms, float {1e3 * self.float_seconds:.2f} ms ({ratio:.2f} times the time)"
+            )
+        lines += [f"stays float: {what}" for what in self.left_float]
+        return "\n".join([*lines, *self.notes])
+
+
+def stored_bytes(model: torch.nn.Module) -> int:
+    """Bytes of all parameters and buffers, each once."""
+    tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    return sum(t.numel() * t.element_size() for t in tensors.values())
+
+
+def layer_rows(model: torch.nn.Module, deployed: torch.nn.Module, places: Places) -> tuple[LayerRow, ...]:
+    """Rows of a report from a simulated network and the same deployed."""
+    inputs: dict[str, str] = {}
+    graph_layers = {str(n.name): str(n.target) for n in getattr(getattr(model, "graph", None), "nodes", ())}
+    for place in places.select("input"):
+        for path in [place.layer, *(graph_layers.get(r, r) for r in place.readers)]:
+            inputs[path] = str(place.scheme or "float")
+    packed = dict(layers_of(deployed))
+    rows = []
+    for path, layer in layers_of(model):
+        weight = layer.current_weight().detach()
+        twin = packed[path].weight_quantiser
+        size = weight.numel() * weight.element_size()
+        if isinstance(twin, PackedWeight):
+            noise = float((weight - twin()).square().sum())
+            signal = float(weight.square().sum())
+            decibel = float("inf") if noise == 0 else 10 * torch.log10(torch.tensor(signal / noise)).item()
+            rows.append(LayerRow(path, str(twin.scheme), inputs.get(path, "float"), twin.tensor.bytes, size, decibel))
+        else:
+            rows.append(LayerRow(path, "float", inputs.get(path, "float"), size, size, float("inf")))
+    return tuple(rows)
+
+
+def measured_seconds(runs: tuple[Callable[[], Any], ...], *, budget: float = 1.0, most: int = 20) -> tuple[float, ...]:
+    """Median times of several runs, taken in turn so that a busy machine treats them alike.
+
+    At least three rounds after one to warm up, then up to ``most`` within ``budget`` seconds.
+    """
+    times: list[list[float]] = [[] for _ in runs]
+    start = time.perf_counter()
+    with torch.no_grad():
+        for run in runs:
+            run()
+        while len(times[0]) < 3 or (len(times[0]) < most and time.perf_counter() - start < budget):
+            for found, run in zip(times, runs, strict=True):
+                begin = time.perf_counter()
+                run()
+                found.append(time.perf_counter() - begin)
+    return tuple(statistics.median(found) for found in times)
