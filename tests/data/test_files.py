@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitket.data import load, read_reviews
+from bitket.data import load, read_reviews, read_samples
 from bitket.errors import BitketError, InvalidInput
 
 
@@ -136,16 +136,104 @@ def test_image_folders(tmp_path):
     assert images.pixels[0].max() == 0
     assert images.pixels[-1].min() == 1
     means = noise.reshape(4, 2, 8, 2).mean(axis=(1, 3)) / 255
-    assert np.abs(images.pixels[2] - means).max() <= 1 / 255 + 1e-12  # box averages, rounded to bytes along each axis
-    assert load(str(tmp_path), colour=True).pixels.shape == (5, 8, 8, 3)
+    assert np.abs(images.pixels[2] - means).max() <= 1 / 255 + 1e-6  # box averages, rounded to bytes along each axis
+    assert load(str(tmp_path), colour=True).pixels.shape == (5, 8, 16, 3)
     (tmp_path / "light" / "1.png").write_bytes(b"broken")
     with pytest.raises(InvalidInput, match=r"1\.png: not an image"):
         load(str(tmp_path))
     (tmp_path / "light" / "1.png").unlink()
     with pytest.raises(InvalidInput, match="at least 1 x 1"):
-        load(str(tmp_path), height=0)
+        load(str(tmp_path), height=0, width=1)
     (tmp_path / "none").mkdir()
     with pytest.raises(InvalidInput, match="there is no image"):
         load(str(tmp_path))
     with pytest.raises(InvalidInput, match="one folder for each class"):
         load(str(tmp_path / "none"))
+
+
+def pictures(folder, sizes=((6, 4), (6, 4))):
+    from PIL import Image
+
+    for k, size in enumerate(sizes):
+        (folder / f"class{k}").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, (255, 0, 0)).save(folder / f"class{k}" / "a.png")
+
+
+def test_pictures_keep_their_one_size(tmp_path):
+    pictures(tmp_path)
+    assert load(str(tmp_path)).pixels.shape == (2, 4, 6)
+    pictures(tmp_path, ((6, 4), (5, 4)))
+    with pytest.raises(
+        InvalidInput, match=r"class1/a\.png: 4 x 5 pixels, but .*class0/a\.png has 4 x 6; give one height"
+    ):
+        load(str(tmp_path))
+    assert load(str(tmp_path), height=3, width=3).pixels.shape == (2, 3, 3)
+    with pytest.raises(InvalidInput, match="together"):
+        load(str(tmp_path), height=3)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "gif", "bmp"])
+def test_damaged_pictures_are_read_or_refused(tmp_path, kind):
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    (tmp_path / "c").mkdir()
+    path = tmp_path / "c" / f"a.{kind}"
+    Image.fromarray(generator.integers(0, 256, (12, 12), dtype=np.uint8)).save(path)
+    whole, refused = path.read_bytes(), []
+    for _ in range(150):
+        data = bytearray(whole[: generator.integers(1, len(whole) + 1)])
+        data[generator.integers(len(data))] ^= 1 << int(generator.integers(8))
+        path.write_bytes(data)
+        try:
+            assert load(str(tmp_path), height=4, width=4).pixels.shape == (1, 4, 4)
+        except InvalidInput as error:
+            refused.append(str(error))
+    assert len(refused) > 20
+    assert all(str(path) in message for message in refused)
+
+
+def test_npz_of_images(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (3, 4, 5), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", X=X, y=np.array(["b", "a", "b"])[:, None])
+    images = load(str(tmp_path / "a.npz"))
+    assert images.classes == ("a", "b")
+    assert images.y.tolist() == [1, 0, 1]
+    assert np.allclose(images.pixels, X / 255)
+    np.savez(tmp_path / "a.npz", X=X[..., None].repeat(3, -1) / 1000, y=[0, 1, 0])
+    assert load(str(tmp_path / "a.npz")).pixels.max() == X.max() / 1000
+    np.savez(tmp_path / "a.npz", X=np.full((2, 2, 2), np.nan), y=[0, 1])
+    with pytest.raises(InvalidInput, match=r"X\[0, 0, 0\] is nan"):
+        load(str(tmp_path / "a.npz"))
+
+
+def test_samples_need_no_labels(tmp_path):
+    table = written(tmp_path, "a.csv", "width,label,height\n1,?,2\n\n3,,4\n")
+    X, names, features = read_samples(table)
+    assert X.tolist() == [[1, 2], [3, 4]]
+    assert names == ("line 2", "line 4")
+    assert features == ("width", "height")
+    np.savez(tmp_path / "a.npz", X=[[1.0, 2.0]])
+    assert read_samples(tmp_path / "a.npz")[0].tolist() == [[1, 2]]
+    pictures(tmp_path / "p")
+    X, names, features = read_samples(tmp_path / "p", colour=True)
+    assert X.shape == (2, 4, 6, 3)
+    assert names == ("class0/a.png", "class1/a.png")
+    assert read_samples(tmp_path / "p" / "class0")[1] == ("a.png",)
+    assert read_samples(tmp_path / "p" / "class0" / "a.png")[0].shape == (1, 4, 6)
+    (tmp_path / "empty").mkdir()
+    for path, message in (
+        (tmp_path / "empty", "there is no image in it"),
+        (written(tmp_path, "b.csv", "x\nz\n"), "line 2, column 'x': 'z' is not a number"),
+        (written(tmp_path, "c.csv", "label\na\n"), "1 rows of 0 features"),
+        (written(tmp_path, "d.txt", ""), "a picture or a .csv"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            read_samples(path)
+
+
+def test_samples_of_idx_files_are_the_test_part(tmp_path):
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 51]))
+    assert read_samples(tmp_path)[0].ravel().tolist() == pytest.approx([0.2])
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 255]))
+    assert read_samples(tmp_path)[0].ravel().tolist() == [1.0]

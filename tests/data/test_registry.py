@@ -9,13 +9,28 @@ from bitket.data import CATALOGUE, Images, Table, Texts, describe, load
 from bitket.data.registry import digest
 from bitket.errors import InvalidInput, MissingExtra
 
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "mnist"
+
+
+def test_a_folder_of_other_rows_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match=r"give folder=\.\.\., or take mnist_5k"):
+        load("mnist")
+    pixels = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4])
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(pixels)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 0]))
+    with pytest.raises(InvalidInput, match=r"'mnist': its rows are not those of the catalogue .* holds others"):
+        load("mnist", folder=tmp_path)
+    assert len(load(str(tmp_path))) == 1
+
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_rows_are_those_of_the_catalogue(name):
     entry = CATALOGUE[name]
     if name == "fashion_mnist" and not Path("/usr/share/datasets/fashion-mnist").exists():
         pytest.skip("Debian's dataset-fashion-mnist is not installed")
-    rows = load(name)
+    if name == "mnist" and not SHARED.exists():
+        pytest.skip("MNIST's files are not here")
+    rows = load(name, **({"folder": SHARED} if name == "mnist" else {}))
     assert digest(rows) == entry.sha256
     assert len(rows) == int(next(word for word in entry.rows.split() if word.isdigit()))
     assert rows.y.min() == 0

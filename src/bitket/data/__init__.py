@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bitket.data.angles import angle_pipeline
     from bitket.data.circuits import QasmCorpus
-    from bitket.data.files import read_images, read_table
+    from bitket.data.files import read_samples, read_table
+    from bitket.data.pictures import read_images
     from bitket.data.registry import CATALOGUE, Dataset, describe, load
     from bitket.data.rows import Images, Table, Texts
     from bitket.data.text_features import TextFeatures
@@ -25,6 +26,7 @@ __all__ = [
     "load",
     "read_images",
     "read_reviews",
+    "read_samples",
     "read_table",
 ]
 
@@ -39,8 +41,9 @@ _HOMES = {
     "angle_pipeline": "angles",
     "describe": "registry",
     "load": "registry",
-    "read_images": "files",
+    "read_images": "pictures",
     "read_reviews": "texts",
+    "read_samples": "files",
     "read_table": "files",
 }
 

