@@ -14,6 +14,7 @@ from bitket.quantum.learning.attacks import fgsm, pgd
 from bitket.quantum.learning.robustness import (
     AdversarialTrainer,
     critical_budget,
+    defence_table,
     hardened,
     named_attack,
     robustness_curve,
@@ -186,3 +187,18 @@ def test_what_does_not_fit_is_refused_in_one_line(call, words):
     with pytest.raises(InvalidInput, match=words) as error:
         call(torch.nn.Linear(20, 2).double(), x, y)
     assert "\n" not in str(error.value)
+
+
+def test_a_defence_is_judged_by_fresh_attacks_apart_from_old_ones(plane):
+    model, x, y, distances, normal = plane
+    flipped = torch.nn.Linear(DIMENSION, 2, bias=False).double()
+    flipped.weight.data = torch.stack(
+        [-3 * normal, 3 * normal]
+    )  # the same plane: attacks on one are attacks on the other
+    attacks = {"l2": (named_attack("pgd-l2"), 0.4)}
+    table = defence_table({"old": model, "new": flipped}, x, y, attacks, made_against="old")
+    share = float((distances > 0.4).double().mean())
+    for row in table.values():
+        assert row == pytest.approx({"clean": 1.0, "l2": share, "old_l2": share})
+    with pytest.raises(InvalidInput, match="made against"):
+        defence_table({"old": model}, x, y, attacks, made_against="new")

@@ -283,12 +283,15 @@ class _Target:
     ) -> AttackResult:
         """Steps up the loss from ``start``, and what the model says on the way."""
         with _frozen(self.module):
-            current, path = start.detach().clone(), [self._probabilities(self.x)]
+            current, path = start.detach().clone(), []
+            known = gradient and start is self.x  # the first gradient gives the probabilities there, too
+            if not known:
+                path.append(self._probabilities(self.x))
             for k in range(steps):
                 slope = torch.zeros_like(current)
                 if gradient:
                     slope, there = self._gradient(current, up)
-                    if k:
+                    if k or known:
                         path.append(there)
                 current = self.within(move(current, slope)).detach()
             path.append(self._probabilities(current))

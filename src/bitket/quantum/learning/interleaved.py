@@ -230,7 +230,7 @@ class InterleavedModule(torch.nn.Module):
             )
         angles = torch.nn.functional.pad(flat, (0, self.slots - flat.shape[1])) + math.pi
         angles = angles.to(self.layer.weights.dtype)
-        return self.layer.values(self.layer.weights if weights is None else weights, angles)[..., 0]
+        return (self.layer(angles) if weights is None else self.layer.values(weights, angles))[..., 0]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits ``[B, 2]``."""

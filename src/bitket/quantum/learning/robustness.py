@@ -29,6 +29,7 @@ __all__ = [
     "AdversarialTrainer",
     "RobustnessCurve",
     "critical_budget",
+    "defence_table",
     "hardened",
     "named_attack",
     "robustness_curve",
@@ -150,8 +151,34 @@ def transfer_table(
     table: dict[str, dict[str, float]] = {}
     for name, model in models.items():
         made = attack(model, X, y, epsilon).x
-        table[name] = {judge: named_attack("fgsm")(other, made, y, 0.0).accuracy for judge, other in models.items()}
+        table[name] = {judge: _accuracy(other, made, y) for judge, other in models.items()}
     return table
+
+
+def defence_table(
+    models: Mapping[str, Any], X: Any, y: Any, attacks: Mapping[str, tuple[Attack, float]], *, made_against: str
+) -> dict[str, dict[str, float]]:
+    """Accuracy of each model: ``"clean"``, on each attack (with its budget) made against it, and, as ``"old_..."``, on the samples that the
+    attack makes of the model named in ``made_against``.
+
+    The difference between the last two tells a defence from one that has only learnt the samples it was shown.
+    """
+    if made_against not in models:
+        raise InvalidInput(f"defence table: made against {made_against!r}; one of {', '.join(models)} is needed")
+    old = {name: attack(models[made_against], X, y, epsilon).x for name, (attack, epsilon) in attacks.items()}
+    table = {}
+    for judge, model in models.items():
+        table[judge] = {
+            "clean": _accuracy(model, X, y),
+            **{name: attack(model, X, y, epsilon).accuracy for name, (attack, epsilon) in attacks.items()},
+            **{f"old_{name}": _accuracy(model, made, y) for name, made in old.items()},
+        }
+    return table
+
+
+def _accuracy(model: Any, X: Any, y: Any) -> float:
+    """Share of samples that are classified as what they are: noise of size 0 takes no gradient."""
+    return random_noise(model, X, y, 0.0, generator=torch.Generator()).accuracy
 
 
 @dataclass(frozen=True)
