@@ -15,6 +15,7 @@ import torch
 
 from benchmarks._timing import interleaved
 from bitket.quantum.learning.images import HQNNParallel, HQNNQuanv
+from bitket.quantum.learning.interleaved import InterleavedModule, NormalisedFeatures
 
 PEERS = {"default.qubit": "backprop", "lightning.qubit": "adjoint"}
 
@@ -108,7 +109,39 @@ def quanvolution() -> Case:
     return Case(model, model.quantum, torch.rand(4, 1, 28, 28, generator=generator), 10, peer)
 
 
-CASES: dict[str, Callable[[], Case]] = {"hqnn-parallel": parallel, "hqnn-quanv": quanvolution}
+def interleaved_images() -> Case:
+    """Interleaved classifier: 10 qubits, 256 features and 260 trained angles in 260 gates, batch 100."""
+    generator = torch.Generator().manual_seed(0)
+    module = InterleavedModule(generator=generator)
+    gates = [(i.name.upper(), i.qubits) for i in module.layer.circuit]
+
+    def peer(device: str, method: str) -> torch.nn.Module:
+        import pennylane as qml
+
+        @qml.qnode(qml.device(device, wires=10), interface="torch", diff_method=method)
+        def circuit(inputs: torch.Tensor, weights: torch.Tensor) -> Any:
+            angle = 0
+            for name, qubits in gates:
+                if name == "CX":
+                    qml.CNOT(qubits)
+                else:
+                    getattr(qml, name)(inputs[..., angle] + weights[angle], qubits)
+                    angle += 1
+            return [qml.expval(qml.PauliZ(4))]
+
+        layer = qml.qnn.TorchLayer(circuit, {"weights": (260,)})
+        layer.qnode_weights["weights"].data = module.layer.weights.detach().clone()
+        return layer
+
+    model = torch.nn.Sequential(NormalisedFeatures(), module)
+    return Case(model, module.layer, torch.rand(100, 16, 16, generator=generator), 2, peer)
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "hqnn-parallel": parallel,
+    "hqnn-quanv": quanvolution,
+    "interleaved": interleaved_images,
+}
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:

@@ -1,6 +1,9 @@
 """The interleaved classifier: its circuit, the published predictions and attacks of the chip, training by rows, and what it refuses."""
 
 import math
+import subprocess
+import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +13,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from bitket.errors import InvalidInput
 from bitket.learning.training import Training
-from bitket.quantum.learning.attacks import masked_adam
+from bitket.quantum.learning.attacks import masked_adam, pgd
+from bitket.quantum.learning.image_features import split, two_classes
 from bitket.quantum.learning.interleaved import (
     InterleavedClassifier,
     InterleavedModule,
@@ -20,6 +24,8 @@ from bitket.quantum.learning.interleaved import (
     interleaved_circuit,
     superconducting_noise,
 )
+from bitket.quantum.learning.robustness import AdversarialTrainer, critical_budget, named_attack
+from bitket.quantum.learning.saved import load, save
 from bitket.quantum.simulation import expectation, probabilities
 
 CHIP = chip_angles()
@@ -225,3 +231,54 @@ def test_an_image_of_another_size_is_refused(fitted):
 @parametrize_with_checks([InterleavedClassifier(3, 1, readout=1, epochs=25, learning_rate=0.1, dtype="float64")])
 def test_scikit_learns_contract(estimator, check):
     check(estimator)
+
+
+def test_a_saved_classifier_predicts_the_same_bits(fitted, digits, tmp_path):
+    save(fitted, tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(digits[0]), fitted.predict_proba(digits[0]))
+    assert again.get_params() == fitted.get_params()
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_gates():
+    """Peak memory of values with gradients of 100 images, at 10 qubits: 260 angles and ten times as many, each in a process of its own."""
+    code = (
+        "import resource, sys, torch; torch.set_num_threads(1); from bitket.quantum.learning.interleaved import InterleavedModule;"
+        "m = InterleavedModule(blocks=(13,) * int(sys.argv[1]), generator=torch.Generator().manual_seed(0));"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "m(torch.rand(100, 256)).sum().backward();"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    grown = [
+        int(subprocess.run([sys.executable, "-c", code, n], capture_output=True, text=True, check=True).stdout)
+        for n in ("1", "10")
+    ]
+    angles = 3 * 100 * 2600 * 8 / 1024  # inputs, their gradient and a copy, in KiB
+    assert (
+        grown[1] - grown[0] < 2 * angles + 8192
+    )  # one state of all samples is 800 KiB: kept at each gate they would be 2 GiB
+
+
+@pytest.mark.slow
+def test_attacks_and_defences_of_the_ten_qubit_classifier():
+    """Attacks need a third of noise's norm at most; training against them helps against fresh ones at little cost."""
+    table = load_digits()
+    data = two_classes(table.images, table.target, 1, 9)
+    (x, y), (tests, truth) = split(data, 262, 100, np.random.default_rng(0))
+    module = InterleavedModule(generator=torch.Generator().manual_seed(0))
+    loss = torch.nn.functional.cross_entropy
+    Training(epochs=10, batch_size=20, learning_rate=0.05).fit(
+        module, loss, x, y, generator=torch.Generator().manual_seed(0)
+    )
+    clean = pgd(module, tests, truth, 0.0).accuracy
+    assert clean >= 0.95
+    directed = critical_budget(module, tests, truth, named_attack("pgd-l2"), start=0.05, tolerance=0.05)
+    noise = named_attack("noise-l2", generator=torch.Generator().manual_seed(1))
+    undirected = critical_budget(module, tests, truth, noise, start=0.5, largest=4.0)
+    assert (undirected or 4.0) >= 3 * directed
+    before = pgd(module, tests, truth, 0.05).accuracy
+    trainer = AdversarialTrainer(Training(10, 50, learning_rate=0.05), partial(pgd, steps=4), 0.05)
+    trainer.fit(module, x, y, generator=torch.Generator().manual_seed(2))
+    assert pgd(module, tests, truth, 0.05).accuracy >= before + 0.2
+    assert pgd(module, tests, truth, 0.0).accuracy >= clean - 0.03
