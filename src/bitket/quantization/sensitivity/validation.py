@@ -22,9 +22,10 @@ from bitket.quantization.sensitivity.hessian import Data, Loss
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Validation", "mean_loss", "validate"]
+__all__ = ["Validation", "mean_loss", "predictions", "validate"]
 
 Assignment = Mapping[str, int | str]
+Table = Mapping[str, Mapping[int | str, float]]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Validation:
         low, high = np.nanpercentile(found, [2.5, 97.5])
         return float(low), float(high)
 
+    def by(self, harm: Table) -> Validation:
+        """Another table's predictions of the same true losses."""
+        return Validation(self.assignments, predictions(harm, self.assignments), self.true)
+
     def rows(self) -> list[dict[str, Any]]:
         """One mapping an assignment."""
         return [
@@ -85,7 +90,7 @@ def mean_loss(model: nn.Module, loss: Loss, data: Data) -> float:
 
 
 def validate(
-    harm: Mapping[str, Mapping[int | str, float]],
+    harm: Table,
     quantised: Callable[[Assignment], nn.Module],
     loss: Loss,
     data: Data,
@@ -118,11 +123,15 @@ def validate(
                 raise InvalidInput(f"validation: harm has no group '{g}' with choice {c}")
     base = mean_loss(quantised({}), loss, data)
     true = np.array([mean_loss(quantised(a), loss, data) - base for a in chosen])
-    predicted = np.array([sum(harm[g][c] for g, c in a.items()) for a in chosen])
-    return Validation(tuple(chosen), predicted, true)
+    return Validation(tuple(chosen), predictions(harm, chosen), true)
 
 
-def _single(harm: Mapping[str, Mapping[int | str, float]]) -> Iterator[Assignment]:
+def predictions(harm: Table, assignments: Sequence[Assignment]) -> NDArray[np.float64]:
+    """``[assignments]``: sums of a table's harms."""
+    return np.array([sum(harm[g][c] for g, c in a.items()) for a in assignments])
+
+
+def _single(harm: Table) -> Iterator[Assignment]:
     for group, row in harm.items():
         for choice in row:
             yield {group: choice}
