@@ -530,7 +530,12 @@ def _chains(config: Config, run: Run) -> dict[str, Any]:
 
     from bitket.learning.training import Training
     from bitket.quantum.learning.attacks import masked_adam, pgd
-    from bitket.quantum.learning.phases import PhaseModule, aubry_andre_data, aubry_andre_states
+    from bitket.quantum.learning.phases import (
+        PhaseModule,
+        aubry_andre_circuit,
+        aubry_andre_data,
+        aubry_andre_states,
+    )
     from bitket.quantum.learning.robustness import AdversarialTrainer, named_attack, robustness_curve
 
     n = config.chain_qubits
@@ -540,9 +545,8 @@ def _chains(config: Config, run: Run) -> dict[str, Any]:
     )
     x, y, tests, truth = (torch.as_tensor(v) for v in (data.potentials, data.labels, test.potentials, test.labels))
     x, tests = x.float(), tests.float()
-    module = PhaseModule(
-        n, time=config.chain_time, steps=config.chain_steps, generator=run.torch_generator("start of chains")
-    )
+    quench = aubry_andre_circuit(n, config.chain_time, steps=config.chain_steps)
+    module = PhaseModule(quench, generator=run.torch_generator("start of chains"))
     training = Training(epochs=config.chain_epochs, batch_size=20, learning_rate=0.05)
     training.fit(module, torch.nn.functional.cross_entropy, x, y, generator=run.torch_generator("order of chains"))
     attack = partial(pgd, steps=config.attack_steps)

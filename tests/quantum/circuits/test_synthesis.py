@@ -16,10 +16,13 @@ from bitket.quantum.circuits import (
     prepare_state,
     random_circuit,
     random_unitary,
+    state_angles,
+    state_circuit,
     synthesize,
     unitary,
 )
 from bitket.quantum.circuits.gates import NAMES
+from bitket.quantum.simulation import statevector
 
 MOST_CX = {1: 0, 2: 3, 3: 24, 4: 120, 5: 528}
 CLIFFORD = ["id", "x", "y", "z", "h", "s", "sdg", "sx"]
@@ -190,3 +193,32 @@ def test_amplitude_encoding_normalises_and_fills_up():
 def test_bad_input_is_named(make, message):
     with pytest.raises((InvalidInput, GateError), match=message):
         make()
+
+
+@given(n=st.integers(1, 6), real=st.booleans(), sparse=st.booleans(), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_one_circuit_prepares_many_states_from_their_angles(n, real, sparse, seed):
+    generator = np.random.default_rng(seed)
+    states = generator.normal(size=(2, 3, 2**n)) + (0 if real else 1j * generator.normal(size=(2, 3, 2**n)))
+    if sparse:
+        states *= generator.random(states.shape) < 0.5
+    states[..., -1] += 1e-3
+    states /= np.linalg.norm(states, axis=-1, keepdims=True)
+    circuit, angles = state_circuit(n, real), state_angles(states)
+    assert angles.shape == (2, 3, len(circuit.inputs))
+    found = statevector(circuit, inputs=angles).numpy()
+    np.testing.assert_allclose(np.abs((found.conj() * states).sum(-1)), 1, atol=1e-12)
+    if real:
+        np.testing.assert_allclose(found, states, atol=1e-12)
+
+
+def test_circuits_and_angles_of_states_refuse_what_does_not_fit():
+    for call, words in (
+        (lambda: state_circuit(0), "1 to 16"),
+        (lambda: state_circuit(40, real=True), "1 to 17"),
+        (lambda: state_angles([1.0, 0, 0]), "2\\^n"),
+        (lambda: state_angles([np.nan, 0]), "finite"),
+        (lambda: state_angles([[1.0, 1.0]]), "norm"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            call()

@@ -10,6 +10,7 @@ from scipy.linalg import expm
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
 from bitket.learning.training import Training
+from bitket.quantum.circuits import Circuit, state_angles, state_circuit
 from bitket.quantum.learning.attacks import masked_adam, pgd
 from bitket.quantum.learning.phases import (
     PhaseModule,
@@ -111,7 +112,8 @@ def test_phases_differ_in_what_is_left_of_the_start():
 @pytest.fixture(scope="module")
 def trained():
     data = aubry_andre_data(40, np.random.default_rng(0), 6)
-    module = PhaseModule(6, 2, 2, time=2.0, steps=12, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    quench = aubry_andre_circuit(6, 2.0, steps=12)
+    module = PhaseModule(quench, 2, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     x, y = torch.tensor(data.potentials), torch.tensor(data.labels)
     generator = torch.Generator().manual_seed(2)
     training = Training(epochs=25, batch_size=20, learning_rate=0.05)
@@ -166,6 +168,33 @@ def test_cluster_ising_is_a_cluster_state_at_zero_and_an_antiferromagnet_far_abo
         assert bond.expectation(magnet).real == pytest.approx(-1, abs=2e-3)
 
 
+def test_ground_states_are_classified_and_turned_into_the_other_phase_by_local_rotations():
+    """Cluster phase against antiferromagnet on six qubits, far from λ = 1; local rotations of the states fool the classifier."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    ratios = np.where(labels, generator.uniform(1.5, 2.5, 40), generator.uniform(0, 0.6, 40))
+    states = cluster_ising_ground_states(ratios, 6)[1]
+    assert np.abs(states.imag).max() < 1e-12
+    x, y = torch.tensor(state_angles(states.real)), torch.tensor(labels)
+    preparation = state_circuit(6, real=True)
+    module = PhaseModule(preparation, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    z = PauliSum.from_sparse([("Z", [2], 1.0)], 6)
+    exact = (1 - z.expectation(statevector(module.layer.circuit, module.layer.weights.detach(), pad(x)).numpy())) / 2
+    torch.testing.assert_close(module(x)[:, 1].exp().detach(), torch.tensor(exact.real), rtol=0, atol=1e-10)
+    training = Training(epochs=25, batch_size=10, learning_rate=0.05)
+    cross_entropy = torch.nn.functional.cross_entropy
+    training.fit(module, cross_entropy, x[:28], y[:28], generator=torch.Generator().manual_seed(1))
+    clean = pgd(module, x[28:], y[28:], 0.0)
+    assert clean.accuracy >= 0.9
+    mask = torch.arange(63 + 18) >= 63
+    turned = masked_adam(module, pad(x[28:]), y[28:], 0.5, 20, 0.05, mask)
+    assert turned.accuracy <= clean.accuracy - 0.2
+
+
+def pad(x):
+    return torch.nn.functional.pad(x, (0, 18))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -180,8 +209,12 @@ def test_cluster_ising_is_a_cluster_state_at_zero_and_an_antiferromagnet_far_abo
         (lambda: aubry_andre_data(0, np.random.default_rng(0)), "one or more"),
         (lambda: cluster_ising_hamiltonian(2, 1.0), "3 to 16"),
         (lambda: cluster_ising_ground_states(0.5), "ratios"),
-        (lambda: PhaseModule(3, 1, 3, generator=torch.Generator()), "readout"),
-        (lambda: PhaseModule(3, 1, 0, steps=1, generator=torch.Generator())(torch.zeros(1, 4)), "samples"),
+        (lambda: PhaseModule(Circuit(3), generator=torch.Generator()), "with inputs"),
+        (lambda: PhaseModule(aubry_andre_circuit(3, steps=1), 1, 3, generator=torch.Generator()), "readout"),
+        (
+            lambda: PhaseModule(aubry_andre_circuit(3, steps=1), 1, 0, generator=torch.Generator())(torch.zeros(1, 4)),
+            "samples",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(call, words):

@@ -37,7 +37,12 @@ if TYPE_CHECKING:
         to_pennylane,
         to_qiskit,
     )
-    from bitket.quantum.circuits.state_preparation import amplitude_encoding, prepare_state
+    from bitket.quantum.circuits.state_preparation import (
+        amplitude_encoding,
+        prepare_state,
+        state_angles,
+        state_circuit,
+    )
     from bitket.quantum.circuits.synthesis import synthesize
     from bitket.quantum.circuits.zx import ZXGraph
 
@@ -52,6 +57,8 @@ _LATER = {
     "from_pennylane": "interop",
     "from_qiskit": "interop",
     "prepare_state": "state_preparation",
+    "state_angles": "state_preparation",
+    "state_circuit": "state_preparation",
     "synthesize": "synthesis",
     "to_cirq": "interop",
     "to_pennylane": "interop",
@@ -100,6 +107,8 @@ __all__ = [
     "random_unitary",
     "real_amplitudes",
     "ry_rz_ansatz",
+    "state_angles",
+    "state_circuit",
     "strongly_entangling_layers",
     "synthesize",
     "to_cirq",

@@ -249,58 +249,59 @@ def cluster_ising_ground_states(ratios: ArrayLike, n_qubits: int = 10) -> tuple[
 
 
 class PhaseModule(torch.nn.Module):
-    """From potentials of a chain to logits ``[B, 2]`` of its phase: quench, trained rotations, and one qubit that is read.
+    """From what prepares states to logits ``[B, 2]`` of their phase: the preparation, trained rotations, and one qubit that is read.
 
     Parameters
     ----------
-    n_qubits, time, coupling, steps
-        As of `aubry_andre_circuit`.
+    preparation
+        A circuit with inputs and no weights: `aubry_andre_circuit`, whose inputs are potentials (the default), or
+        `bitket.quantum.circuits.state_circuit`, whose inputs are `state_angles` of any states.
     blocks, readout
-        Of the trained circuit (`interleaved_circuit` with angles alone) and its qubit.
+        Of the trained circuit (`interleaved_circuit` with angles alone), and its qubit.
     weights, generator, noise, dtype
         As of `InterleavedModule`.
 
     Notes
     -----
-    Samples ``[B, n]`` are potentials V_k. Samples ``[B, 4 n]`` have, behind them, angles of RX, RZ and RX on each qubit of the evolved
-    state, column by column, which an attack may use; they are zero for a legitimate state.
+    Samples are inputs of the preparation, ``[B, d]``; or ``[B, d + 3 n]``, with angles of RX, RZ and RX on each qubit of the prepared state
+    behind them, column by column, which an attack may use. They are zero for a legitimate state.
     """
 
     def __init__(
         self,
-        n_qubits: int = 10,
+        preparation: Circuit | None = None,
         blocks: int | Sequence[int] = 3,
         readout: int = 4,
         *,
-        time: float = _TIME,
-        coupling: float = 1.0,
-        steps: int = 40,
         weights: ArrayLike | torch.Tensor | None = None,
         generator: torch.Generator | None = None,
         noise: NoiseModel | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        circuit = aubry_andre_circuit(n_qubits, time, coupling, steps)
+        circuit = aubry_andre_circuit() if preparation is None else preparation.copy()
+        if circuit.weights or not circuit.inputs:
+            raise InvalidInput("classifier of phases: a preparation with inputs and without weights is needed")
+        n, self.features = circuit.num_qubits, len(circuit.inputs)
         for column, kind in enumerate(("rx", "rz", "rx")):
-            for q in range(n_qubits):
+            for q in range(n):
                 getattr(circuit, kind)(Parameter(f"r{column}[{q}]", "input"), q)
-        circuit = circuit.compose(_trained(n_qubits, blocks))
-        if isinstance(readout, bool) or not isinstance(readout, int | np.integer) or not 0 <= readout < n_qubits:
-            raise InvalidInput(f"classifier of phases: readout {readout!r}; a qubit from 0 to {n_qubits - 1} is needed")
+        circuit = circuit.compose(_trained(n, blocks))
+        if isinstance(readout, bool) or not isinstance(readout, int | np.integer) or not 0 <= readout < n:
+            raise InvalidInput(f"classifier of phases: readout {readout!r}; a qubit from 0 to {n - 1} is needed")
         if weights is None and generator is not None:
             weights = torch.rand(len(circuit.weights), generator=generator, dtype=dtype)
-        z = PauliSum.from_sparse([("Z", [int(readout)], 1.0)], n_qubits)
+        z = PauliSum.from_sparse([("Z", [int(readout)], 1.0)], n)
         self.layer = QuantumLayer(circuit, z, weights=weights, generator=generator, noise=noise, dtype=dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits ``[B, 2]``."""
-        n = self.layer.circuit.num_qubits
-        if x.ndim != 2 or x.shape[1] not in (n, 4 * n):
+        d, n = self.features, self.layer.circuit.num_qubits
+        if x.ndim != 2 or x.shape[1] not in (d, d + 3 * n):
             raise InvalidInput(
-                f"classifier of phases: samples of shape {tuple(x.shape)}; [B, {n}] or [B, {4 * n}] is needed"
+                f"classifier of phases: samples {tuple(x.shape)}; [B, {d}] or [B, {d + 3 * n}] is needed"
             )
-        x = torch.nn.functional.pad(x, (0, 4 * n - x.shape[1])).to(self.layer.weights.dtype)
+        x = torch.nn.functional.pad(x, (0, d + 3 * n - x.shape[1])).to(self.layer.weights.dtype)
         return log_probabilities((1 - self.layer(x)[..., 0]) / 2)
 
 
