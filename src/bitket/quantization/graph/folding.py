@@ -82,8 +82,7 @@ def _fold(model: GraphModule, node: Node, layer: Layer) -> None:
     shape = [-1 if d == layer.output_axis else 1 for d in range(weight.ndim)]
     bias = torch.zeros_like(mean) if layer.bias is None else layer.bias.detach().to(torch.float64)
     bias = (bias - mean) * factor + (0 if beta is None else beta)
-    new = (weight.detach().to(torch.float64) * factor.view(shape)).to(weight.dtype)
-    layer.weight = torch.nn.Parameter(new, requires_grad=weight.requires_grad)
+    layer.set_weight((weight.detach().to(torch.float64) * factor.view(shape)).to(weight.dtype))
     layer.set_bias(bias.to(weight.dtype))
 
 

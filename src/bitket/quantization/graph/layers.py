@@ -127,6 +127,10 @@ class Layer(torch.nn.Module):
             x = self.input_quantiser(x)
         return self.apply_operator(x, self.used_weight(), self.bias)
 
+    def set_weight(self, weight: torch.Tensor) -> None:
+        """Give the layer a weight of its own; what shared the old one keeps that."""
+        self.weight = torch.nn.Parameter(weight.detach().clone(), requires_grad=self.current_weight().requires_grad)
+
     def set_bias(self, bias: torch.Tensor) -> None:
         """Give the layer a bias, whether it had one or not."""
         self.bias = torch.nn.Parameter(

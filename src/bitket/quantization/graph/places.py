@@ -221,7 +221,7 @@ def _in_graph(model: GraphModule) -> Places:
             rows[found[key]] = replace(old, readers=(*old.readers, node.name))
             return
         found[key] = len(rows)
-        shape = tuple(n if isinstance(n, int) else -1 for n in (tensor.meta.get("shape") or (1,))[1:])
+        shape = (tensor.meta.get("shape") or (1,))[1:]
         owner = str(node.target) if kind == "input" else str(node.meta["path"])
         rows.append(Place(name, kind, owner, operator, (node.name,), share, is_nonnegative(tensor), shape))
 

@@ -175,9 +175,9 @@ class _Copy:
 
     def _note(self, node: Node, new: Node, path: str) -> Node:
         value = node.meta.get("val")
-        shape: tuple[Any, ...] | None = None  # of what is no tensor: sizes
+        shape: tuple[Any, ...] | None = None  # of what is no tensor but a size; free sizes are -1
         if isinstance(value, torch.Tensor):
-            shape = tuple(value.shape)
+            shape = tuple(n if isinstance(n, int) else -1 for n in value.shape)
         elif isinstance(value, tuple | list) and any(isinstance(v, torch.Tensor) for v in value):
             shape = ()
         new.meta = {"path": path, "shape": shape}

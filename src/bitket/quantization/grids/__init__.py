@@ -9,6 +9,7 @@ from bitket.quantization.grids.quantise import (
     levels,
     quantize,
     rounded,
+    rounded_spread,
     scales_of,
 )
 from bitket.quantization.grids.scales import Dyadic, Float32, Nested, PowerOfTwo, ScaleForm, dyadic
@@ -35,6 +36,7 @@ __all__ = [
     "pack",
     "quantize",
     "rounded",
+    "rounded_spread",
     "scales_of",
     "unpack",
 ]

@@ -30,7 +30,7 @@ from bitket.quantization.grids.integer import code_dtype, integer_codes, integer
 from bitket.quantization.grids.minifloat import float_codes, float_decode, float_levels, float_rounded
 from bitket.quantization.grids.scheme import Scheme
 
-__all__ = ["choose_scale", "dequantize", "extremes", "levels", "quantize", "rounded", "scales_of"]
+__all__ = ["choose_scale", "dequantize", "extremes", "levels", "quantize", "rounded", "rounded_spread", "scales_of"]
 
 
 def levels(scheme: Scheme) -> torch.Tensor:
@@ -120,6 +120,13 @@ def rounded(x: torch.Tensor, scheme: Scheme, scale: torch.Tensor, zero: torch.Te
     """Values rounded to the grid: ``dequantize(quantize(x))`` without the codes. NaN stays NaN. Arguments as `quantize`."""
     spread_scale, spread_zero = _spread(x.shape, scheme, scale, zero)
     return _values(_grid(x, scheme, spread_scale, spread_zero), spread_scale, spread_zero, x.dtype)
+
+
+def rounded_spread(
+    x: torch.Tensor, scheme: Scheme, scale: torch.Tensor, zero: torch.Tensor | None = None
+) -> torch.Tensor:
+    """`rounded` with scales that are spread over the values already (``scheme.granularity.expand``), so that parts can be taken."""
+    return _values(_grid(x, scheme, scale, zero), scale, zero, x.dtype)
 
 
 def choose_scale(low: torch.Tensor, high: torch.Tensor, scheme: Scheme) -> tuple[torch.Tensor, torch.Tensor | None]:
