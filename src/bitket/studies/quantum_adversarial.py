@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -284,20 +284,21 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
 
 
 # -- images -----------------------------------------------------------------------------------------------------------
-def _pair(name: str, config: Config) -> Any:
+@lru_cache(maxsize=2)  # every seed of a comparison asks for the same
+def _pair(name: str, mnist: str) -> Any:
     """Features and labels of two classes, or None where the data are not installed."""
     from bitket.data import load
-    from bitket.data.idx import mnist
     from bitket.errors import InvalidInput, MissingExtra
     from bitket.quantum.learning.image_features import two_classes
 
     if name == "digits":
         table = load("digits")
         return two_classes(table.X.reshape(-1, 8, 8), table.y, 1, 9)
+    whole = name == "mnist" and mnist
     try:
-        found = mnist(config.mnist) if name == "mnist" and config.mnist else load({"mnist": "mnist_5k"}.get(name, name))
+        found = load("mnist", folder=mnist) if whole else load({"mnist": "mnist_5k"}.get(name, name))
     except (MissingExtra, InvalidInput):
-        if config.mnist and name == "mnist":
+        if whole:
             raise
         return None
     return two_classes(found.pixels, found.y, 1, 2 if name == "fashion_mnist" else 9)
@@ -308,7 +309,7 @@ def _images(config: Config, run: Run) -> Any:
 
     if config.images != "digits":
         return read_two_classes(config.images)
-    return split(_pair("digits", config), 260, 100, run.generator("digits"))
+    return split(_pair("digits", ""), 260, 100, run.generator("digits"))
 
 
 def _accuracy(module: Any, x: Any, y: Any) -> float:
@@ -465,7 +466,7 @@ def _encoding(config: Config, run: Run, pair: str, sharing: Any, seed: int) -> l
     from bitket.quantum.learning.image_features import split
     from bitket.quantum.learning.interleaved import InterleavedModule
 
-    found = _pair(pair, config)
+    found = _pair(pair, config.mnist)
     if found is None:
         return []
     data = run.generator(f"encodings, {pair}, {seed}")
