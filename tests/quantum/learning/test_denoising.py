@@ -38,7 +38,7 @@ def trained(digits):
     found = {}
     for latent in ("qaoa", "identity"):
         model = DenoisingAutoencoder.made(DenoiserSettings(8, 8, latent, 2), drawn(1))
-        training = Training(epochs=20, batch_size=64, learning_rate=1e-2, patience=5)
+        training = Training(epochs=10, batch_size=64, learning_rate=1e-2, patience=5)
         result = model.fit(
             digits[:1300], Gaussian(0.4), validation=digits[1300:1400], generator=drawn(2), training=training
         )

@@ -3,7 +3,8 @@
     noisy tile -> convolutions -> n numbers -> latent layer -> n numbers -> convolutions -> clean tile
 
 The encoder halves the tile twice (1 -> 16 -> 8 channels), the decoder doubles it twice; both are the same whatever the middle, and with the
-same generator begin with the same weights, so that two models differ in the middle alone. Each epoch spoils the clean tiles anew; the
+same generator begin with the same weights, so that two models differ in the middle alone. Batch normalisation keeps every middle, and the
+classical ones most of all, from staying at the mean picture for long. Each epoch spoils the clean tiles anew; the
 validation tiles are spoiled once. Images larger than a tile are cut into tiles that overlap; what they say of a pixel is averaged with
 weights that fall towards a tile's edge.
 """
@@ -110,8 +111,10 @@ class DenoisingAutoencoder(nn.Module):
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
             encoder = nn.Sequential(
                 nn.Conv2d(1, 16, 3, stride=2, padding=1),
+                nn.BatchNorm2d(16),
                 nn.ReLU(),
                 nn.Conv2d(16, _CHANNELS, 3, stride=2, padding=1),
+                nn.BatchNorm2d(_CHANNELS),
                 nn.ReLU(),
                 nn.Flatten(),
                 nn.Linear(flat, width),
@@ -120,8 +123,10 @@ class DenoisingAutoencoder(nn.Module):
                 nn.Linear(width, flat),
                 nn.Unflatten(1, (_CHANNELS, quarter, quarter)),
                 nn.ConvTranspose2d(_CHANNELS, _CHANNELS, 3, stride=2, padding=1, output_padding=1),
+                nn.BatchNorm2d(_CHANNELS),
                 nn.ReLU(),
                 nn.ConvTranspose2d(_CHANNELS, 16, 3, stride=2, padding=1, output_padding=1),
+                nn.BatchNorm2d(16),
                 nn.ReLU(),
                 nn.Conv2d(16, 1, 3, padding=1),
                 nn.Sigmoid(),
