@@ -176,9 +176,15 @@ def test_equalisation_of_depthwise_and_linear_layers():
         nn.Conv2d(2, 6, 1), nn.ReLU(), nn.Conv2d(6, 6, 3, groups=6), nn.ReLU(), nn.Conv2d(6, 8, 1, groups=2), nn.ReLU(),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5), nn.Sigmoid(), nn.Linear(5, 3),
     ).eval()  # fmt: skip
-    with torch.no_grad():
-        for i in (0, 2, 4):
-            model[i].weight.mul_(torch.logspace(-2, 2, len(model[i].weight)).view(-1, 1, 1, 1))
+    with torch.no_grad():  # unequal channels that the next layer makes up for
+        for i, n in ((0, 6), (2, 6)):
+            factor = torch.logspace(-2, 2, n)[torch.randperm(n, generator=generator(i))]
+            model[i].weight.mul_(factor.view(-1, 1, 1, 1))
+            model[i].bias.mul_(factor)
+            following = model[i + 2].weight
+            following.div_(
+                factor.view(-1, 1, 1, 1) if i == 0 else factor.view(2, 3).repeat_interleave(4, 0).view(8, 3, 1, 1)
+            )
     x = torch.randn(5, 2, 6, 6, generator=generator(6))
     graph = folded(model, x)
     want = graph(x)
