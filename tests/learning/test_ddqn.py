@@ -7,6 +7,7 @@ import pytest
 
 from bitket.errors import InvalidInput
 from bitket.learning.ddqn import DoubleDQN, DoubleDQNSettings
+from bitket.learning.perceptron import Entries
 
 ALL = np.ones(2, bool)
 
@@ -95,6 +96,6 @@ def test_entries_are_the_observation(monkeypatch):
             agent.remember(shown[k], 0, 0.0, shown[k + 1], np.ones(3, bool), terminated=False, truncated=True)
         rows = agent.memory["before"][agent.stored - 7 : agent.stored]
         batch = agent._batch(rows)
-        assert isinstance(batch, tuple) == (share == 0.1)
-        found = agent.online(batch).detach().numpy()
+        assert isinstance(batch, Entries) == (share == 0.1)
+        found = agent.online(batch).numpy()
         np.testing.assert_allclose(found, agent.values(shown[:7].astype(np.float32)), atol=1e-6)

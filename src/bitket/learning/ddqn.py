@@ -7,15 +7,13 @@ The online network Q chooses the action of the next state, the target network Q'
 A sum that meets the end of the task stops there; one that meets a mere interruption (truncation) is continued by the value of the state
 where it was interrupted. Sources: van Hasselt, Guez and Silver 2016 (arXiv:1509.06461); Mnih and others 2015.
 
-Observations that are mostly zero (circuits as binary tensors) are remembered by their entries, and the first layer adds the rows of its
-weights that they name: without that it would take nine tenths of an update.
+Observations that are mostly zero (circuits as binary tensors) are remembered by their entries (see `perceptron`): without that the first
+layer would take nine tenths of an update.
 """
 
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
+from bitket.learning.perceptron import Entries, Perceptron
 from bitket.learning.threads import one_thread
 
 __all__ = ["DoubleDQN", "DoubleDQNSettings"]
@@ -44,7 +43,7 @@ class DoubleDQNSettings:
     learning_rate
         Of Adam.
     memory
-        Transitions kept; the oldest make room. Takes ``24 · memory`` bytes for each number that is not zero in the fullest observation.
+        Transitions kept; the oldest make room. Takes ``16 · memory`` bytes for each number that is not zero in the fullest observation.
     batch
         Transitions of an update; updates begin once so many are there.
     target_every
@@ -89,15 +88,13 @@ class DoubleDQN:
         self.settings, self.num_inputs, self.num_actions = settings, num_inputs, num_actions
         self.generator = np.random.default_rng(seed)
         weights = torch.Generator().manual_seed(int(self.generator.integers(2**62)))
-        self.online, self.target = (_network([num_inputs, *settings.hidden, num_actions]) for _ in range(2))
-        for layer in self.online:
-            if isinstance(layer, torch.nn.Linear | _First):
-                bound = layer.in_features**-0.5  # torch's own, from our generator
-                for p in layer.parameters():
-                    torch.nn.init.uniform_(p, -bound, bound, generator=weights)
-        self.target.load_state_dict(self.online.state_dict())
-        # Fused: one pass over all parameters, for small networks half of the time of an update.
-        self.optimiser = torch.optim.Adam(self.online.parameters(), lr=settings.learning_rate, fused=True)
+        widths = [num_inputs, *settings.hidden, num_actions]
+        self.online, self.target, self._gradient = (Perceptron(widths) for _ in range(3))
+        self.online.initialise(weights)
+        self.target.vector.copy_(self.online.vector)
+        parameters = torch.nn.Parameter(self.online.vector)
+        parameters.grad = self._gradient.vector
+        self.optimiser = torch.optim.Adam([parameters], lr=settings.learning_rate, fused=True)
         self.epsilon, self.updates, self.stored = settings.epsilon, 0, 0
         size = settings.memory
         self.memory: dict[str, NDArray[Any]] = {
@@ -112,8 +109,7 @@ class DoubleDQN:
 
     def values(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Q of all actions, ``[..., num_actions]``."""
-        with torch.no_grad():
-            return self.online(torch.from_numpy(observation)).numpy()
+        return self.online(torch.from_numpy(observation)).numpy()
 
     def act(self, observation: NDArray[np.float32], allowed: NDArray[np.bool_], *, greedy: bool = False) -> int:
         """An allowed action: the one of largest value, or with chance epsilon (unless ``greedy``) any.
@@ -179,28 +175,31 @@ class DoubleDQN:
         s = self.settings
         rows = self.generator.integers(min(self.stored, s.memory), size=s.batch)
         drawn = {name: m[rows] for name, m in self.memory.items()}
-        before, after = (self._batch(drawn.pop(name)) for name in _OBSERVED)
+        both = self._batch(np.concatenate([drawn.pop(name) for name in _OBSERVED]))
+        before, after = both[: s.batch], both[s.batch :]
         action, reward, allowed, discount = (torch.from_numpy(values) for values in drawn.values())
-        with torch.no_grad():
-            best = self.online(after).masked_fill(~allowed, -torch.inf).argmax(dim=-1, keepdim=True)
-            wanted = reward + discount * self.target(after).gather(1, best)[:, 0]
-        found = self.online(before).gather(1, action[:, None])[:, 0]
-        loss = torch.nn.functional.smooth_l1_loss(found, wanted)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        layers = self.online.layers(both)
+        best = layers[-1][s.batch :].masked_fill(~allowed, -torch.inf).argmax(dim=-1, keepdim=True)
+        wanted = reward + discount * self.target(after).gather(1, best)[:, 0]
+        found = layers[-1][: s.batch].gather(1, action[:, None])[:, 0]
+        slope = (found - wanted).clamp_(-1, 1) / s.batch  # of the mean smooth L1
+        upstream = torch.zeros(s.batch, self.num_actions).scatter_(1, action[:, None], slope[:, None])
+        self.online.pull_back(before, [h[: s.batch] for h in layers], upstream, self._gradient)
         self.optimiser.step()
         self.updates += 1
         self.epsilon = max(s.epsilon_least, self.epsilon * s.epsilon_decay)
         if self.updates % s.target_every == 0:
-            self.target.load_state_dict(self.online.state_dict())
-        return float(loss.detach())
+            self.target.vector.copy_(self.online.vector)
+        return float(torch.nn.functional.smooth_l1_loss(found, wanted))
 
-    def _batch(self, entries: NDArray[Any]) -> Any:
-        """Observations as entries for the first layer; dense where too many are not zero."""
-        columns, values = (torch.from_numpy(np.ascontiguousarray(entries[part])) for part in ("column", "value"))
+    def _batch(self, entries: NDArray[Any]) -> torch.Tensor | Entries:
+        """Observations by their entries; dense where too many are not zero."""
+        columns, values = entries["column"], entries["value"]
         if 4 * entries.shape[1] <= self.num_inputs:
-            return columns, values
-        return torch.zeros(len(entries), self.num_inputs).scatter_add_(1, columns, values)
+            return Entries.padded(columns, values, self.num_inputs)
+        dense = np.zeros((len(entries), self.num_inputs), np.float32)
+        np.add.at(dense, (np.arange(len(entries))[:, None], columns), values)
+        return torch.from_numpy(dense)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, between two episodes."""
@@ -208,8 +207,8 @@ class DoubleDQN:
             raise InvalidInput("double DQN: its state can be taken between episodes only")
         used = min(self.stored, self.settings.memory)
         return {
-            "online": self.online.state_dict(),
-            "target": self.target.state_dict(),
+            "online": self.online.vector.clone(),
+            "target": self.target.vector.clone(),
             "optimiser": self.optimiser.state_dict(),
             "memory": {
                 key: values.copy()
@@ -226,8 +225,8 @@ class DoubleDQN:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Back to where `state_dict` was taken."""
-        self.online.load_state_dict(state["online"])
-        self.target.load_state_dict(state["target"])
+        self.online.vector.copy_(state["online"])
+        self.target.vector.copy_(state["target"])
         self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))  # torch would share its moments
         self._widen(state["memory"]["before column"].shape[1])
         for key, values in state["memory"].items():
@@ -237,7 +236,7 @@ class DoubleDQN:
         self.epsilon, self.updates, self.stored = state["numbers"]
 
 
-_ENTRY = np.dtype([("column", np.int64), ("value", np.float32)])
+_ENTRY = np.dtype([("column", np.int32), ("value", np.float32)])
 _OBSERVED = ("before", "after")
 
 
@@ -247,28 +246,3 @@ def _entries(observation: NDArray[np.float32]) -> NDArray[Any]:
     out = np.empty(len(columns), _ENTRY)
     out["column"], out["value"] = columns, observation[columns]
     return out
-
-
-class _First(torch.nn.Module):
-    """A linear layer for observations ``[..., inputs]``, or for their entries: columns and values ``[batch, entries]``."""
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.in_features = in_features
-        self.weight = torch.nn.Parameter(torch.empty(in_features, out_features))  # rows side by side, to be added
-        self.bias = torch.nn.Parameter(torch.empty(out_features))
-
-    def forward(self, observations: torch.Tensor | tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        if isinstance(observations, torch.Tensor):
-            return observations @ self.weight + self.bias
-        columns, values = observations
-        return self.bias + torch.nn.functional.embedding_bag(
-            columns, self.weight, per_sample_weights=values, mode="sum"
-        )
-
-
-def _network(widths: Sequence[int]) -> torch.nn.Sequential:
-    layers: list[torch.nn.Module] = [_First(widths[0], widths[1]), torch.nn.LeakyReLU()]
-    for a, b in itertools.pairwise(widths[1:]):
-        layers += [torch.nn.Linear(a, b), torch.nn.LeakyReLU()]
-    return torch.nn.Sequential(*layers[:-1])

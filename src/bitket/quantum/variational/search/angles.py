@@ -112,11 +112,12 @@ class AngleSearch:
             return Fitted(start, self.energy(gates, start), 1)
         if self.stages:
             return self._with_shots(gates, start, generator)
-        if key not in self._kept:
+        found = self._kept.get(key)
+        if found is None:
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
-            self._kept[key] = self._exact(gates, start)
-        return self._kept[key]
+            found = self._kept[key] = self._exact(gates, start)
+        return found
 
     def _exact(self, gates: Sequence[Gate], start: NDArray[np.float64]) -> Fitted:
         n = self.operator.num_qubits

@@ -63,9 +63,13 @@ def moments(gates: Sequence[Gate]) -> list[int]:
     free: dict[int, int] = {}
     out = []
     for gate in gates:
-        at = max(free.get(q, 0) for q in gate.qubits)
+        q, target = gate.qubit, gate.target
+        at = free.get(q, 0)
+        if target is not None:
+            at = max(at, free.get(target, 0))
+            free[target] = at + 1
+        free[q] = at + 1
         out.append(at)
-        free |= dict.fromkeys(gate.qubits, at + 1)
     return out
 
 
@@ -83,11 +87,12 @@ def encode(gates: Sequence[Gate], num_qubits: int, num_moments: int) -> NDArray[
         A qubit is out of range, or there are too few moments.
     """
     n = num_qubits
-    tensor = np.zeros((num_moments, n + 3, n), np.float32)
-    for gate, at in zip(gates, moments(gates), strict=True):
-        if max(gate.qubits) >= n or min(gate.qubits) < 0 or at >= num_moments:
+    tensor, places = np.zeros((num_moments, n + 3, n), np.float32), moments(gates)
+    for gate, at in zip(gates, places, strict=True):
+        if not 0 <= gate.qubit < n or not 0 <= (gate.target or 0) < n or at >= num_moments:
             raise InvalidInput(f"{gate} at moment {at}: there are {n} qubits and {num_moments} moments")
-        tensor[at, n + gate.axis if gate.axis is not None else gate.target, gate.qubit] = 1
+    rows = [g.target if g.axis is None else n + g.axis for g in gates]
+    tensor[places, rows, [g.qubit for g in gates]] = 1
     return tensor
 
 
@@ -105,8 +110,11 @@ def legal(gates: Sequence[Gate], actions: Sequence[Gate]) -> NDArray[np.bool_]:
     """Which actions neither merge with nor cancel the last gate on their qubits: the same gate again, with nothing between."""
     last: dict[int, Gate] = {}
     for gate in gates:
-        last |= dict.fromkeys(gate.qubits, gate)
-    return np.array([any(last.get(q) != action for q in action.qubits) for action in actions])
+        last[gate.qubit] = gate
+        if gate.target is not None:
+            last[gate.target] = gate
+    again = {gate for gate in last.values() if all(last[q] == gate for q in gate.qubits)}
+    return np.array([action not in again for action in actions])
 
 
 def build(gates: Sequence[Gate], num_qubits: int, angles: Sequence[float] | None = None) -> Circuit:

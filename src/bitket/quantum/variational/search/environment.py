@@ -71,6 +71,7 @@ class CircuitSearchEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self.weights: NDArray[np.float64] = np.zeros(0)
         self.energy = self._start = angles.energy([], self.weights)
         self.length, self.evaluations = max_gates, 0
+        self._allowed: tuple[list[Gate], NDArray[np.bool_]] | None = None  # of some gates
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -108,7 +109,11 @@ class CircuitSearchEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions are allowed now, ``[actions]``; ``info`` holds the same."""
-        return legal(self.gates, self.actions) if self.forbid_illegal else np.ones(len(self.actions), bool)
+        if not self.forbid_illegal:
+            return np.ones(len(self.actions), bool)
+        if self._allowed is None or self._allowed[0] is not self.gates:
+            self._allowed = (self.gates, legal(self.gates, self.actions))
+        return self._allowed[1].copy()
 
     def _observation(self) -> NDArray[np.float32]:
         tensor = encode(self.gates, self.num_qubits, self.max_gates)
