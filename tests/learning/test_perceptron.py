@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from bitket.learning.perceptron import Entries, Perceptron
 
 def by_torch(widths: list[int], own: Perceptron) -> torch.nn.Sequential:
     layers: list[torch.nn.Module] = []
-    for k, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
+    for k, (a, b) in enumerate(itertools.pairwise(widths)):
         linear = torch.nn.Linear(a, b)
         linear.weight.data, linear.bias.data = own.weights[k].T.clone(), own.biases[k].clone()
         layers += [linear, torch.nn.LeakyReLU()]

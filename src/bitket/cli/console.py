@@ -10,9 +10,11 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
-__all__ = ["STYLES", "complain", "console", "mend_streams", "settle_streams", "tell"]
+__all__ = ["STYLES", "complain", "console", "mend_streams", "rate_text", "settle_streams", "tell"]
 
 STYLES = {"reproduced": "green", "not reproduced": "red", "not tested at this scale": "bright_black"}
 _PLAIN = {"±": "+-", "·": ".", "…": "...", "→": "->", "×": "x", "⊗": "x", "≤": "<=", "≥": ">=", "²": "^2", "μ": "u"}
@@ -50,6 +52,11 @@ def settle_streams() -> None:
             getattr(sys, name).flush()
         except OSError:
             _silence(name)
+
+
+def rate_text(rate: float | None, interval: Sequence[float] | None) -> str:
+    """A rate and its interval, or nothing."""
+    return "" if rate is None or interval is None else f"{rate:.4g} ({interval[0]:.4g} to {interval[1]:.4g})"
 
 
 def complain(sentence: str) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitket.cli import options
-from bitket.cli.console import console
+from bitket.cli.console import console, rate_text
 from bitket.cli.folders import new_folder
 from bitket.cli.options import RANGES, Formalism, Json, Out, Scheduling, Seed, Simulation, choice, number
 from bitket.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from bitket.networks.applications import Served
     from bitket.networks.hardware import Hardware
     from bitket.networks.network import Network
 
@@ -293,10 +294,21 @@ def _served(applications: dict[str, Any]) -> list[dict[str, Any]]:
                 "ended": s.requests,
                 "wait_s": s.waits / s.accepted if s.accepted else None,
                 "pairs_per_s": s.throughputs / s.requests if s.requests else None,
+                "pairs_per_s_95": _interval(s),
                 "mean_fidelity": s.fidelities / s.delivered if s.delivered else None,
             }
         )
     return rows
+
+
+def _interval(served: Served) -> list[float] | None:
+    """Of the mean rate of the requests that have ended: that of the number of pairs, in the time in which they would come at this rate."""
+    from bitket.intervals import poisson_interval
+
+    if not served.requests:
+        return None
+    rate = served.throughputs / served.requests
+    return list(poisson_interval(served.delivered, served.delivered / rate if served.delivered else served.seconds))
 
 
 def _write(
@@ -321,9 +333,12 @@ def _print(found: dict[str, Any]) -> None:
     screen = console()
     rows = found.get("requests") or found["routers_served"]
     hidden = ("path",) if len(rows) > 20 else ()
-    table = Table(*(name for name in rows[0] if name not in hidden), box=None, pad_edge=False)
+    hidden = (*hidden, "pairs_per_s_95")
+    shown = [name for name in rows[0] if name not in hidden]
+    table = Table(*("pairs/s (95 %)" if name == "pairs_per_s" else name for name in shown), box=None, pad_edge=False)
     for row in rows[:40]:
-        table.add_row(*(_text(value) for name, value in row.items() if name not in hidden))
+        interval = rate_text(row["pairs_per_s"], row["pairs_per_s_95"])
+        table.add_row(*(interval if name == "pairs_per_s" else _text(row[name]) for name in shown))
     screen.print(table)
     if len(rows) > 40:
         screen.print(f"... {len(rows) - 40} more in result.json")

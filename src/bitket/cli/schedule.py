@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bitket.cli.console import console
+from bitket.cli.console import console, rate_text
 from bitket.cli.folders import new_folder
 from bitket.cli.options import RANGES, Scheduling
 from bitket.errors import InvalidInput
@@ -117,14 +116,12 @@ def _print(found: dict[str, Any], real: Execution) -> None:
 
     screen, m = console(), found["metrics"]
     table = Table(
-        "demand", "promised, pairs/s", "delivered, ± error", "fidelity promised", "delivered", box=None, pad_edge=False
+        "demand", "promised, pairs/s", "delivered (95 %)", "fidelity promised", "delivered", box=None, pad_edge=False
     )
-    for d in real.deliveries:
+    for d, row in zip(real.deliveries, found["accepted"], strict=True):
         fidelity = "" if d.fidelity is None else f"{d.fidelity:.4f}"
-        error = math.sqrt(max(d.pairs, 1)) / real.seconds  # of a count of rare events, at most
-        table.add_row(
-            d.task, f"{d.promised:.4g}", f"{d.delivered:.4g} ± {error:.2g}", f"{d.fidelity_promised:.4f}", fidelity
-        )
+        rate = rate_text(d.delivered, row["delivered_per_s_95"])
+        table.add_row(d.task, f"{d.promised:.4g}", rate, f"{d.fidelity_promised:.4f}", fidelity)
     screen.print(table)
     for row in found["rejected"]:
         screen.print(f"[red]rejected[/] {row['task']}: {row['said']}")

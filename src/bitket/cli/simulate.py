@@ -236,17 +236,23 @@ def _expectation(
         import torch
 
         from bitket.quantum.simulation import expectation as differentiable
+        from bitket.quantum.simulation import gradient_with_error
 
         generator = torch.Generator().manual_seed(int(next(generators).integers(2**63)))
+        names = [p.name for p in circuit.weights + circuit.inputs]
+        if shots and method in ("auto", "parameter_shift"):
+            pair = gradient_with_error(
+                circuit, operator, weights, inputs, shots=shots, noise=noise, generator=generator
+            )
+            whole, errors = (dict(zip(names, t.tolist(), strict=True)) for t in pair)
+            return entry | {"gradient": whole, "gradient_standard_error": errors}
         parts = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in (weights, inputs)]
         ways: dict[str, Any] = {"noise": noise, "shots": shots, "gradient": method, "generator": generator}
         result = differentiable(circuit, operator, *parts, **ways)
-        if not shots:
-            entry["value"] = float(result.detach())
+        entry["value"] = float(result.detach())
         slopes = torch.autograd.grad(result, parts, allow_unused=True) if result.requires_grad else (None, None)
-        whole = torch.cat([torch.zeros_like(t) if s is None else s for s, t in zip(slopes, parts, strict=True)])
-        names = [p.name for p in circuit.weights + circuit.inputs]
-        entry["gradient"] = dict(zip(names, whole.tolist(), strict=True))
+        flat = torch.cat([torch.zeros_like(t) if s is None else s for s, t in zip(slopes, parts, strict=True)])
+        entry["gradient"] = dict(zip(names, flat.tolist(), strict=True))
     return entry
 
 
@@ -288,4 +294,5 @@ def _print(out: dict[str, Any]) -> None:
         error = f" ± {entry['standard_error']:.2g}" if "standard_error" in entry else ""
         screen.print(f"<{text}> = {entry['value']:.10g}{error}", markup=False)
         for name, slope in entry.get("gradient", {}).items():
-            screen.print(f"    d/d{name} = {slope:.10g}", markup=False)
+            error = f" ± {entry['gradient_standard_error'][name]:.2g}" if "gradient_standard_error" in entry else ""
+            screen.print(f"    d/d{name} = {slope:.10g}{error}", markup=False)

@@ -109,7 +109,9 @@ class Perceptron:
             out[-1] += bias
         return out
 
-    def pull_back(self, inputs: torch.Tensor | Entries, layers: Sequence[torch.Tensor], upstream: torch.Tensor, into: Perceptron) -> None:
+    def pull_back(
+        self, inputs: torch.Tensor | Entries, layers: Sequence[torch.Tensor], upstream: torch.Tensor, into: Perceptron
+    ) -> None:
         """Writes the gradient of ``(upstream · outputs).sum()`` for all parameters to a network of the same widths.
 
         Parameters

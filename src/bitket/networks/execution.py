@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bitket.errors import InvalidInput
+from bitket.intervals import poisson_interval
 from bitket.networks.scheduling.cycle import Cycle, ScheduledOperation
 from bitket.networks.scheduling.network import QuantumNetwork
 from bitket.networks.states import BellDiagonalPairs, PauliRates, pauli_rates, werner
@@ -71,12 +72,13 @@ class Execution:
         return tuple(d for d in self.deliveries if not d.kept)
 
     def table(self) -> list[dict[str, Any]]:
-        """One row a demand."""
+        """One row a demand; the rate with its `poisson_interval`, which is too wide where links succeed more often than not."""
         return [
             {
                 "task": d.task,
                 "promised_per_s": d.promised,
                 "delivered_per_s": d.delivered,
+                "delivered_per_s_95": list(poisson_interval(d.pairs, self.seconds)),
                 "pairs": d.pairs,
                 "fidelity_promised": d.fidelity_promised,
                 "fidelity": d.fidelity,

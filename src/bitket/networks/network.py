@@ -19,6 +19,7 @@ import networkx as nx
 from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
+from bitket.intervals import poisson_interval
 from bitket.networks.generation import Link, Links
 from bitket.networks.hardware import Hardware, MemoryHardware, require_memories
 from bitket.networks.reservation import Reservation
@@ -215,7 +216,7 @@ class Network:
             application.delivered(reservation, fidelity, state)
 
     def table(self) -> list[dict[str, Any]]:
-        """One row a request: ends, path, times, what was delivered."""
+        """One row a request: ends, path, times, what was delivered; the rate with its `poisson_interval`."""
         rows = []
         for r in self.requests:
             seconds = (r.end - r.start) / SECOND
@@ -230,6 +231,7 @@ class Network:
                     "fidelity": r.fidelity,
                     "delivered": r.delivered,
                     "pairs_per_s": r.delivered / seconds,
+                    "pairs_per_s_95": list(poisson_interval(r.delivered, seconds)),
                     "mean_fidelity": r.fidelities / r.delivered if r.delivered else None,
                 }
             )

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bitket.algebra import PauliSum
 from bitket.errors import InvalidInput
+from bitket.intervals import unseen as least_unseen
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.measurement.letters import covers, diagonal_masks, hermitian_terms, letters_of
 from bitket.quantum.measurement.plan import MeasurementPlan, Outcomes
@@ -176,10 +177,9 @@ def estimate(
     The standard error of the weighted estimate sums the squares of each shot's deviations sum_P a_P (mu(P) - mean of P) / h_P over the
     terms that it covers (h_P shots cover P), so that covariances between terms read from one shot are in it.
 
-    Where all h shots of a term agree there is no spread to be seen, though the other outcome may have any probability up to
-    q = 1 - 0.05^(1/h) and would still stay away with a chance of 5 % (Clopper and Pearson 1934; the rule of three, q -> 3/h). The mean
-    is then off by 2 q; so that two standard errors reach it, the standard error, of either estimator, is at least the root of
-    sum_P (a_P q_P)^2 over these terms.
+    Where all h shots of a term agree there is no spread to be seen, though the other outcome may have any probability up to q, see
+    `bitket.intervals.unseen`. The mean is then off by 2 q; so that two standard errors reach it, the standard error, of either
+    estimator, is at least the root of sum_P (a_P q_P)^2 over these terms.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def estimate(
     hits = per_basis @ covers(plan.bases, strings)
     lost = float(np.abs(a[hits == 0]).sum())
     value, means = _means(outcomes, rest, hits)
-    unseen = np.where(np.abs(means) == 1, 1 - 0.05 ** (1 / np.maximum(hits, 1)), 0)
+    unseen = np.where(np.abs(means) == 1, least_unseen(np.maximum(hits, 1)), 0)
     if estimator == "monte-carlo":
         if plan.distribution is None:
             raise InvalidInput(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bitket.quantum.simulation.density import density_matrix
-    from bitket.quantum.simulation.expectations import expectation, expectation_with_error
+    from bitket.quantum.simulation.expectations import expectation, expectation_with_error, gradient_with_error
     from bitket.quantum.simulation.layer import QuantumLayer
     from bitket.quantum.simulation.sampling import Counts, sample
     from bitket.quantum.simulation.states import probabilities, statevector
@@ -16,6 +16,7 @@ __all__ = [
     "density_matrix",
     "expectation",
     "expectation_with_error",
+    "gradient_with_error",
     "probabilities",
     "sample",
     "statevector",
@@ -27,6 +28,7 @@ _HOMES = {
     "density_matrix": "density",
     "expectation": "expectations",
     "expectation_with_error": "expectations",
+    "gradient_with_error": "expectations",
     "probabilities": "states",
     "sample": "sampling",
     "statevector": "states",

@@ -24,7 +24,7 @@ from bitket.quantum.circuits import Circuit
 from bitket.quantum.simulation import memory, native, transfer_core
 from bitket.quantum.simulation.arrays import angles_of, apply_matrix, density, readout, runs, state
 from bitket.quantum.simulation.fresh import observable
-from bitket.quantum.simulation.measured import as_read, check
+from bitket.quantum.simulation.measured import as_read, check, constant_of, signs_of, spread
 from bitket.quantum.simulation.program import Noise, Program
 from bitket.quantum.simulation.sampling import body_of, drawn, random_of
 from bitket.quantum.simulation.transfer_maps import to_maps
@@ -111,7 +111,7 @@ def expectation_with_error(
     noise: Noise | None = None,
     generator: Any,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Values from ``shots`` shots for each group of qubit-wise commuting terms, and their standard errors; see `expectation`.
+    """Values from ``shots`` shots for each group of qubit-wise commuting terms, and their standard errors; see `expectation`, `spread`.
 
     Parameters
     ----------
@@ -135,14 +135,14 @@ def expectation_with_error(
     memory.require(float(start.nbytes) * 2, f"probabilities of {program.num_qubits} qubits in another basis")
     values, errors = np.zeros(len(listed)), np.zeros(len(listed))
     for k, operator in enumerate(listed):
+        found = [(0.0, 0.0, 0.0)]
         for group in group_terms(operator.simplify(0.0), "qubitwise"):
             p = readout(_probabilities(start, shared_basis(group)), noise).astype(np.float64).clip(0)
             index, counts = drawn(p, int(shots), random)
-            outcome, share = _outcomes(group, index), counts / shots
-            mean = float(share @ outcome)
-            values[k] += mean
-            errors[k] += max(0.0, float(share @ outcome**2) - mean**2) / max(shots - 1, 1)
-    return (values[0], np.sqrt(errors[0])) if single else (values, np.sqrt(errors))
+            found.append(spread(signs_of(group, index), counts))
+        mean, *variances = np.sum(found, axis=0)
+        values[k], errors[k] = constant_of(operator) + mean, max(variances) ** 0.5
+    return (values[0], errors[0]) if single else (values, errors)
 
 
 def _probabilities(start: NDArray[Any], basis: str) -> NDArray[np.float64]:
@@ -158,11 +158,3 @@ def _probabilities(start: NDArray[Any], basis: str) -> NDArray[np.float64]:
     if mixed:
         return np.asarray(np.diagonal(flat.reshape(start.shape)).real)
     return np.asarray(flat.real**2 + flat.imag**2)
-
-
-def _outcomes(group: PauliSum, index: NDArray[np.int64]) -> NDArray[np.float64]:
-    """``sum_t c_t (-1)^(parity of the bits that term t measures)`` for some outcomes."""
-    total = np.zeros(len(index))
-    for c, x, z in group.masks():
-        total += c.real * (1 - 2.0 * (np.bitwise_count(index & (x | z)) & 1))
-    return total

@@ -29,11 +29,11 @@ from bitket.quantum.simulation import backprop, compiled, density, measured, nat
 from bitket.quantum.simulation import shots as shots_engine
 from bitket.quantum.simulation.asked import Asked
 from bitket.quantum.simulation.final import without_final_measurements
-from bitket.quantum.simulation.parameter_shift import ByShifts
+from bitket.quantum.simulation.parameter_shift import ByShifts, by_shifts
 from bitket.quantum.simulation.program import Noise, lower
 from bitket.quantum.simulation.states import as_tensor, complex_dtype
 
-__all__ = ["GradientMethod", "expectation", "expectation_with_error"]
+__all__ = ["GradientMethod", "expectation", "expectation_with_error", "gradient_with_error"]
 
 GradientMethod = Literal["auto", "adjoint", "parameter_shift", "backprop"]
 _CPU = torch.device("cpu")
@@ -91,7 +91,7 @@ def expectation(
         The states do not fit.
     """
     evaluate = torch.compiler.disable(_evaluate) if torch.compiler.is_compiling() else _evaluate
-    return evaluate(circuit, operators, weights, inputs, noise, shots, gradient, dtype, device, generator)[0]
+    return evaluate(circuit, operators, weights, inputs, noise, shots, gradient, dtype, device, generator, None)
 
 
 def expectation_with_error(
@@ -106,12 +106,59 @@ def expectation_with_error(
     generator: torch.Generator | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Expectation values from shots and their standard errors, each shaped as `expectation`'s result (not differentiable)."""
+    errors: list[torch.Tensor] = []
     with torch.no_grad():
-        values, errors = _evaluate(
-            circuit, operators, weights, inputs, noise, shots, "parameter_shift", dtype, None, generator
+        values = _evaluate(
+            circuit, operators, weights, inputs, noise, shots, "parameter_shift", dtype, None, generator, errors
         )
-    assert errors is not None
-    return values, errors
+    return values, errors[0][..., 0] if isinstance(operators, PauliSum) else errors[0]
+
+
+def gradient_with_error(
+    circuit: Circuit,
+    operator: PauliSum,
+    weights: Any = None,
+    inputs: Any = None,
+    *,
+    shots: int,
+    noise: Noise | None = None,
+    generator: torch.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The gradient by parameter shift of one sample's expectation value from shots, and its standard errors.
+
+    Parameters
+    ----------
+    shots
+        For each group of qubit-wise commuting terms at each of the shifted angles.
+    circuit, operator, weights, inputs, noise, generator
+        As for `expectation`.
+
+    Returns
+    -------
+    gradient, errors
+        ``[number of weights + number of inputs]``, weights first.
+
+    Raises
+    ------
+    InvalidInput
+        As `expectation`, and for batches.
+    """
+    given = [as_tensor(v, name, torch.float64, _CPU) for v, name in ((weights, "weights"), (inputs, "inputs"))]
+    if any(v is not None and v.ndim != 1 for v in given):
+        raise InvalidInput("gradient with errors: weights and inputs of one sample are needed")
+    asked = _question(circuit, [operator], *given, noise, shots, torch.float64, _CPU, generator, None)
+    parts = [v if v is not None else torch.zeros(0, dtype=torch.float64) for v in given]
+    whole = torch.cat(parts).requires_grad_()
+    asked.weights, asked.inputs = (
+        None if v is None else part for v, part in zip(given, whole.split([len(p) for p in parts]), strict=True)
+    )
+    angles = asked.angles()
+    change, factors, found = by_shifts(shots_engine, asked, angles.detach())
+    if not len(factors):
+        return torch.zeros(len(whole), dtype=torch.float64), torch.zeros(len(whole), dtype=torch.float64)
+    rows = [torch.autograd.grad(a, whole, retain_graph=True, allow_unused=True)[0] for a in angles]
+    slopes = torch.stack([torch.zeros_like(whole) if row is None else row for row in rows])[change] * factors[:, None]
+    return found[0][:, 0] @ slopes, (found[1][:, 0] ** 2 @ slopes**2).sqrt()
 
 
 #   gradient            noise  shots   engines, the first that takes the question answers
@@ -143,15 +190,42 @@ def _evaluate(
     dtype: torch.dtype,
     device: torch.device | str | None,
     generator: torch.Generator | None,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    listed, single = _checked(circuit, operators)
-    if shots is not None and (shots < 1 or generator is None):
-        raise InvalidInput(f"shots {shots}: a positive number and a generator are needed")
+    errors: list[torch.Tensor] | None,
+) -> torch.Tensor:
     if gradient not in _METHODS:
         raise InvalidInput(f"gradient {gradient!r}: 'auto', 'adjoint', 'parameter_shift' and 'backprop' are known")
+    asked = _question(circuit, operators, weights, inputs, noise, shots, dtype, device, generator, errors)
     engines = _ENGINES.get((gradient, noise is not None, shots is not None))
     if engines is None:
         raise InvalidInput(f"gradient '{gradient}' cannot pass through shots: use 'parameter_shift'")
+    for engine in engines:
+        if engine.takes(asked):
+            values = engine.values(asked)
+            break
+    else:
+        raise InvalidInput(
+            f"gradient '{gradient}' with noise is for channels on one and two qubits and no conditions: use 'backprop'"
+        )
+    values = values if values.dtype == dtype else values.to(dtype)  # even a call that does nothing takes its time
+    return values[..., 0] if isinstance(operators, PauliSum) else values
+
+
+def _question(
+    circuit: Circuit,
+    operators: PauliSum | Sequence[PauliSum],
+    weights: Any,
+    inputs: Any,
+    noise: Noise | None,
+    shots: int | None,
+    dtype: torch.dtype,
+    device: torch.device | str | None,
+    generator: torch.Generator | None,
+    errors: list[torch.Tensor] | None,
+) -> Asked:
+    """What is asked, checked."""
+    listed = _checked(circuit, operators)
+    if shots is not None and (shots < 1 or generator is None):
+        raise InvalidInput(f"shots {shots}: a positive number and a generator are needed")
     complex_dtype(dtype)
     if device is None:
         device = next((t.device for t in (weights, inputs) if isinstance(t, torch.Tensor)), _CPU)
@@ -163,7 +237,7 @@ def _evaluate(
         program = lower(without_final_measurements(circuit, "expectation", unitary=False), noise)
         if shots is None and getattr(noise, "readout", None):
             listed = _as_read(circuit, listed, noise)
-    asked = Asked(
+    return Asked(
         program,
         as_tensor(weights, "weights", dtype, device),
         as_tensor(inputs, "inputs", dtype, device),
@@ -175,21 +249,8 @@ def _evaluate(
         shots,
         generator,
         False,
-        None if shots is None else [],
+        errors,
     )
-    for engine in engines:
-        if engine.takes(asked):
-            values = engine.values(asked)
-            break
-    else:
-        raise InvalidInput(
-            f"gradient '{gradient}' with noise is for channels on one and two qubits and no conditions: use 'backprop'"
-        )
-    values = values if values.dtype == dtype else values.to(dtype)  # even a call that does nothing takes its time
-    error = asked.errors[0] if asked.errors else None
-    if single:
-        values, error = values[..., 0], None if error is None else error[..., 0]
-    return values, error
 
 
 @dataclass
@@ -203,15 +264,14 @@ class _Latest:
     """Those given, as a detector with that noise reads them."""
 
 
-def _checked(circuit: Circuit, operators: PauliSum | Sequence[PauliSum]) -> tuple[list[PauliSum], bool]:
+def _checked(circuit: Circuit, operators: PauliSum | Sequence[PauliSum]) -> list[PauliSum]:
     """`measured.check`, done once for a circuit and its latest observables: with few qubits it would take as long as the simulation."""
-    single = isinstance(operators, PauliSum)
     listed: list[PauliSum] = [operators] if isinstance(operators, PauliSum) else list(operators)
     latest = circuit._kept(_Latest)
     if not _same(latest.checked, listed):
         measured.check(listed, circuit.num_qubits)
         latest.checked = listed
-    return listed, single
+    return listed
 
 
 def _as_read(circuit: Circuit, listed: list[PauliSum], noise: Noise) -> list[PauliSum]:

@@ -16,7 +16,7 @@ from bitket.quantum.simulation.derivatives import Kernel, apply
 from bitket.quantum.simulation.program import Program
 from bitket.quantum.simulation.shift_rules import one_slot_each, shifts
 
-__all__ = ["ByShifts"]
+__all__ = ["ByShifts", "by_shifts"]
 
 
 class ByShifts:
@@ -44,6 +44,27 @@ class ByShifts:
         if not source:
             return evaluate(split, angles[..., source])
         return apply(_Shifted(split, asked.observables, evaluate, gaps), angles[..., source])
+
+
+def by_shifts(
+    engine: Any, asked: Asked, angles: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """What the derivatives for angles ``[S]`` are made of: dE/da_s is the sum of factor · value over the values whose slot is s.
+
+    Returns
+    -------
+    slots, factors
+        ``[evaluations]``.
+    values, errors
+        Of an engine that estimates, ``[evaluations, m]``: independent of each other.
+    """
+    split, source, gaps = asked.program.cache("one slot each", lambda: one_slot_each(asked.program))
+    steps, factors, target = shifts(gaps, angles.dtype, angles.device)
+    question = asked.at(split, angles[source] + steps)
+    question.errors = []
+    values = engine.values(question) if len(factors) else angles.new_zeros(0, len(asked.observables))
+    errors = question.errors[0] if question.errors else values
+    return torch.tensor(source, dtype=torch.int64)[target], factors, (values, errors)
 
 
 @dataclass(eq=False)

@@ -21,6 +21,7 @@ from bitket.quantum.circuits import Circuit
 from bitket.quantum.simulation import arrays, memory
 from bitket.quantum.simulation.arrays import angles_of, density, readout, runs, squared, state
 from bitket.quantum.simulation.final import split
+from bitket.quantum.simulation.measured import constant_of, spread
 from bitket.quantum.simulation.program import Channel, Measure, Noise, PauliRotation, Program, Reset, Unitary, lower
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Counts(Mapping[str, int]):
         return {key: value / self.shots for key, value in self._counts.items()}
 
     def expectation(self, operator: PauliSum) -> tuple[float, float]:
-        """Estimate and standard error of an operator of I and Z on the measured bits.
+        """Estimate and standard error of an operator of I and Z on the measured bits; see `measured.spread`.
 
         Raises
         ------
@@ -68,12 +69,10 @@ class Counts(Mapping[str, int]):
         width = len(next(iter(self._counts)))
         if not operator.is_diagonal() or operator.num_qubits != width:
             raise InvalidInput(f"counts of {width} bits: an operator of I and Z on {width} qubits is needed")
-        bits = [int(key, 2) for key in self._counts]
-        weights = np.array(list(self._counts.values())) / self.shots
-        outcome = np.array([sum(c.real * (-1) ** (b & z).bit_count() for c, _, z in operator.masks()) for b in bits])
-        mean = float(weights @ outcome)
-        variance = max(0.0, float(weights @ outcome**2) - mean**2) / max(self.shots - 1, 1)
-        return mean, variance**0.5
+        bits = [int(key, 2) for key in self]  # of any number
+        terms = ((c.real, np.array([(-1.0) ** (b & z).bit_count() for b in bits])) for c, _, z in operator.masks() if z)
+        mean, variance, least = spread(terms, np.array(list(self.values())))
+        return constant_of(operator) + mean, max(variance, least) ** 0.5
 
     def __repr__(self) -> str:
         return f"Counts({self._counts})"

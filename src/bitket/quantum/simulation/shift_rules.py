@@ -62,7 +62,7 @@ def shifts(
         for shift, factor in shift_rule(gap)
         for sign in (1.0, -1.0)
     ]
-    target = torch.tensor([r for r, _, _ in rows], device=device)
+    target = torch.tensor([r for r, _, _ in rows], dtype=torch.int64, device=device)
     steps = torch.zeros(len(rows), len(gaps), dtype=dtype, device=device)
     steps[torch.arange(len(rows), device=device), target] = torch.tensor(
         [s for _, s, _ in rows], dtype=dtype, device=device

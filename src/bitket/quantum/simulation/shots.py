@@ -1,25 +1,26 @@
 """Estimates of Pauli sums from shots: terms are grouped qubit by qubit, each group is measured in its shared basis.
 
 The estimate of a group is the mean over shots of sum_t c_t (±1); its variance is that of the very same samples, so covariances within
-a group are in the standard error. Groups are independent.
+a group are in the standard error. Groups are independent. Where shots agree, see `measured.spread`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from bitket.algebra import PauliSum, group_terms, shared_basis
+from bitket.algebra import group_terms, shared_basis
+from bitket.intervals import unseen
 from bitket.quantum.simulation import twin
 from bitket.quantum.simulation.asked import Asked
 from bitket.quantum.simulation.backprop import states
 from bitket.quantum.simulation.density import run_density
+from bitket.quantum.simulation.measured import constant_of, signs_of
 from bitket.quantum.simulation.program import Unitary
 
-__all__ = ["draw", "estimate", "readout_probabilities", "takes", "values"]
+__all__ = ["draw", "readout_probabilities", "takes", "values"]
 
 _H = np.array([[1, 1], [1, -1]], dtype=complex) / np.sqrt(2)
 _TURNS = {"X": _H, "Y": _H @ np.diag([1, -1j])}  # takes the eigenbasis of X or Y to that of Z
@@ -38,36 +39,40 @@ def values(asked: Asked) -> torch.Tensor:
         state = run_density(asked.program, asked.angles(), asked.dtype)
     else:
         state = states(asked)
-    means, errors = estimate(state, asked.observables, asked.shots, asked.generator, asked.noise)
+    means, errors = _estimate(state, asked)
     if asked.errors is not None:
         asked.errors.append(errors)
     return means
 
 
-def estimate(
-    state: torch.Tensor, operators: Sequence[PauliSum], shots: int, generator: torch.Generator, noise: Any = None
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _estimate(state: torch.Tensor, asked: Asked) -> tuple[torch.Tensor, torch.Tensor]:
     """Values and standard errors ``[..., m]`` for states ``[..., 2^n]`` or density matrices ``[..., 2^n, 2^n]``.
 
-    ``shots`` shots are taken for each group of each operator; readout errors of ``noise`` are applied.
+    Shots are taken for each group of each operator; readout errors are applied. Where no errors are asked for, agreement is not looked for.
     """
+    shots, noise, wanted = asked.shots, asked.noise, asked.errors is not None
+    assert shots is not None
     mixed = noise is not None
     batch = state.shape[: -2 if mixed else -1]
-    values, errors = [], []
-    for operator in operators:
-        mean = torch.zeros(batch, dtype=torch.float64)
-        variance = torch.zeros(batch, dtype=torch.float64)
+    values, errors, every = [], [], np.arange(state.shape[-1])
+    for operator in asked.observables:
+        mean = torch.full(batch, constant_of(operator), dtype=torch.float64)
+        variance, least = (torch.zeros(batch, dtype=torch.float64) for _ in range(2))
         for group in group_terms(operator.simplify(0.0), "qubitwise"):
             p = _probabilities(state, shared_basis(group), mixed)
             p = readout_probabilities(p, noise)
-            counts = draw(p, shots, generator)
-            outcome = _outcomes(group)
-            weights = counts / shots
-            first = weights @ outcome
+            counts = draw(p, shots, asked.generator)
+            outcome = np.zeros(len(every))
+            for c, signs in signs_of(group, every):
+                outcome += c * signs
+                if wanted:
+                    agreed = (counts @ torch.from_numpy(signs)).abs() == shots
+                    least += (c * unseen(shots)) ** 2 * agreed.double()
+            first, second = (counts @ torch.from_numpy(outcome**k) / shots for k in (1, 2))
             mean += first
-            variance += (weights @ outcome**2 - first**2).clamp_min(0) / max(shots - 1, 1)
+            variance += (second - first**2).clamp_min(0) / max(shots - 1, 1)
         values.append(mean)
-        errors.append(variance.sqrt())
+        errors.append(torch.maximum(variance, least).sqrt())
     real = state.real.dtype
     return tuple(torch.stack(v, dim=-1).to(dtype=real, device=state.device) for v in (values, errors))  # type: ignore[return-value]
 
@@ -108,12 +113,3 @@ def draw(p: torch.Tensor, shots: int, generator: torch.Generator) -> torch.Tenso
     counts = torch.zeros_like(flat)
     counts.scatter_add_(1, index, torch.ones_like(u))
     return counts.reshape(p.shape)
-
-
-def _outcomes(group: PauliSum) -> torch.Tensor:
-    """``sum_t c_t (-1)^(parity of the bits that term t measures)`` for each outcome, ``[2^n]``."""
-    index = np.arange(1 << group.num_qubits)
-    total = np.zeros(len(index))
-    for c, x, z in group.masks():
-        total += c.real * (1 - 2.0 * (np.bitwise_count(index & (x | z)) & 1))
-    return torch.from_numpy(total)
