@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import pytest
 
@@ -72,6 +73,11 @@ def test_values_from_shots_have_standard_errors(bitket, angles):
     assert out["standard_error"] == pytest.approx(error, rel=0.1)
     assert abs(out["value"] - math.cos(0.7)) < 5 * error
     assert abs(out["gradient"]["a"] + math.sin(0.7)) < 0.05
+    # (E+ - E-) / 2, with E+- of the values cos(0.7 +- pi/2)
+    slope = math.sqrt((1 - math.sin(0.7) ** 2) / 2 / 10000)
+    assert out["gradient_standard_error"]["a"] == pytest.approx(slope, rel=0.1)
+    text = bitket("simulate", angles, *AT, "--observable", "IZ", "--shots", 100, "--gradient")[1]
+    assert re.search(r"d/da = -0\.\d+ ± 0\.\d+", text)
     assert " ± 0.006" in bitket("simulate", angles, *AT, "--observable", "IZ", "--shots", 10000)[1]
 
 

@@ -40,7 +40,8 @@ class Entries:
         there = values != 0
         ends = np.zeros(len(values) + 1, np.int32)
         np.cumsum(there.sum(1), out=ends[1:])
-        return cls(*map(torch.from_numpy, (columns[there], values[there], ends)), width)
+        columns, values = columns[there], values[there]
+        return cls(torch.from_numpy(columns), torch.from_numpy(values), torch.from_numpy(ends), width)
 
     def __getitem__(self, rows: slice) -> Entries:
         ends = self.ends[rows.start : None if rows.stop is None else rows.stop + 1]

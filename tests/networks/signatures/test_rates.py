@@ -81,30 +81,29 @@ def test_the_published_deviation_and_the_one_taken(n, k, epsilon):
         )
 
 
+def _chance_above(n, k, total, epsilon, **options):
+    """That n of n + k bits with so many errors have more of them than is seen in the others plus gamma."""
+    low, high = max(0, total - k), min(n, total)
+    while high - low > 1:  # the fewest errors among n that lie above
+        middle = (low + high) // 2
+        seen = (total - middle) / k
+        above = middle / n > seen + sampling_deviation(n, k, min(seen, 1.0), epsilon, **options)
+        low, high = (low, middle) if above else (middle, high)
+    return hypergeom.sf(high - 1, n + k, total, n)
+
+
 @pytest.mark.parametrize(
     ("n", "k", "share", "epsilon"),
     [(10**6, 10**6, 0.1, 1e-4), (10**6, 10**7, 0.3, 1e-4), (3 * 10**6, 10**7, 0.3, 1e-2), (10**7, 10**7, 0.5, 1e-2)],
 )
 def test_the_deviation_holds_for_large_samples(n, k, share, epsilon):
     total = round(share * (n + k))
-    low, high = max(0, total - k), min(n, total)
-    while high - low > 1:  # the fewest errors among n that lie above
-        middle = (low + high) // 2
-        seen = (total - middle) / k
-        above = middle / n > seen + sampling_deviation(n, k, seen, epsilon)
-        low, high = (low, middle) if above else (middle, high)
-    assert 1e-3 * epsilon < hypergeom.sf(high - 1, n + k, total, n) <= epsilon
+    assert 1e-3 * epsilon < _chance_above(n, k, total, epsilon) <= epsilon
 
 
 def test_why_the_published_deviation_is_not_taken():
     n, k, epsilon = 4000, 100_000, 0.01
-    exceeded = []
-    for total in range(1000, 60_000, 1000):
-        errors = np.arange(max(0, total - k), min(n, total) + 1)
-        seen = ((total - errors) / k).tolist()
-        gamma = [sampling_deviation(n, k, min(l, 1.0), epsilon, published=True) for l in seen]
-        above = errors / n > np.array(seen) + gamma
-        exceeded.append(hypergeom.pmf(errors[above], n + k, total, n).sum() / epsilon)
+    exceeded = [_chance_above(n, k, t, epsilon, published=True) / epsilon for t in range(1000, 60_000, 1000)]
     assert 15 < max(exceeded) < 30
 
 

@@ -135,12 +135,12 @@ def expectation_with_error(
     memory.require(float(start.nbytes) * 2, f"probabilities of {program.num_qubits} qubits in another basis")
     values, errors = np.zeros(len(listed)), np.zeros(len(listed))
     for k, operator in enumerate(listed):
-        found = [(0.0, 0.0, 0.0)]
+        sums = [(0.0, 0.0, 0.0)]
         for group in group_terms(operator.simplify(0.0), "qubitwise"):
             p = readout(_probabilities(start, shared_basis(group)), noise).astype(np.float64).clip(0)
             index, counts = drawn(p, int(shots), random)
-            found.append(spread(signs_of(group, index), counts))
-        mean, *variances = np.sum(found, axis=0)
+            sums.append(spread(signs_of(group, index), counts))
+        mean, *variances = np.sum(sums, axis=0)
         values[k], errors[k] = constant_of(operator) + mean, max(variances) ** 0.5
     return (values[0], errors[0]) if single else (values, errors)
 

@@ -143,10 +143,10 @@ def gradient_with_error(
     InvalidInput
         As `expectation`, and for batches.
     """
-    given = [as_tensor(v, name, torch.float64, _CPU) for v, name in ((weights, "weights"), (inputs, "inputs"))]
+    asked = _question(circuit, operator, weights, inputs, noise, shots, torch.float64, _CPU, generator, None)
+    given = (asked.weights, asked.inputs)
     if any(v is not None and v.ndim != 1 for v in given):
         raise InvalidInput("gradient with errors: weights and inputs of one sample are needed")
-    asked = _question(circuit, [operator], *given, noise, shots, torch.float64, _CPU, generator, None)
     parts = [v if v is not None else torch.zeros(0, dtype=torch.float64) for v in given]
     whole = torch.cat(parts).requires_grad_()
     asked.weights, asked.inputs = (

@@ -111,6 +111,9 @@ def _embedded(n: int, small: PauliString, qubits: tuple[int, ...], images: Image
 
 def uncontrolled(op: PauliRotation) -> Iterator[tuple[int, float]]:
     """Z masks and factors of the uncontrolled rotations that make a controlled one."""
+    if not op.control_mask:
+        yield op.z_mask, 1.0
+        return
     controls = [1 << q for q in range(op.control_mask.bit_length()) if op.control_mask >> q & 1]
     for chosen in itertools.product((False, True), repeat=len(controls)):
         mask = sum(c for c, take in zip(controls, chosen, strict=True) if take)

@@ -20,6 +20,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -395,25 +396,18 @@ class Encoder:
         """The number of a map on one digit; -1 for the identity unless it is asked for."""
         if not factors and not always:
             return -1
-        pattern, turns, first = np.eye(4, dtype=bool), False, len(self.factors) // 3
+        steps: list[int | bytes] = []
+        turns, first = False, len(self.factors) // 3
         for f in factors:
             if isinstance(f, np.ndarray):
-                step = f != 0
+                steps.append((f != 0).tobytes())
                 self.factors += [0, -1, self.number(f.ravel().tolist())]
             else:
                 axis, slot, value = f
-                step = np.eye(4, dtype=bool)
-                step[np.ix_(_PAIRS[axis], _PAIRS[axis])] = True
+                steps.append(axis)
                 turns |= slot >= 0
                 self.factors += [axis, slot, self.number([value])]
-            pattern = (step.astype(int) @ pattern) > 0
-        kind = 5
-        if not pattern[1:, 0].any():
-            fits = [
-                k for k in (1, 2, 3) if not pattern[k].sum() > pattern[k, k] and not pattern[:, k].sum() > pattern[k, k]
-            ]
-            kind = fits[-1] if fits else 4
-        self.ones += [kind, first, len(self.factors) // 3, int(turns)]
+        self.ones += [_kind(tuple(steps)), first, len(self.factors) // 3, int(turns)]
         return len(self.ones) // 4 - 1
 
     def stage(self, stage: Stage, fused: Fused, digits: list[int], lanes: list[int], single: bool) -> list[int]:
@@ -441,6 +435,22 @@ class Encoder:
             else:
                 code += [*range(16), self.number([1.0] * 16), self.number(matrix.ravel().tolist())]
         return code
+
+
+@lru_cache(4096)
+def _kind(steps: tuple[int | bytes, ...]) -> int:
+    """What a product of maps on one digit mixes, from the axes of rotations and from where matrices are not zero: all but I and the letter 1,
+    2 or 3; 4: all but I; 5: I, too."""
+    pattern = np.eye(4, dtype=int)
+    for at in steps:
+        step = np.frombuffer(at, bool).reshape(4, 4).astype(int) if isinstance(at, bytes) else np.eye(4, dtype=int)
+        if isinstance(at, int):
+            step[np.ix_(_PAIRS[at], _PAIRS[at])] = 1
+        pattern = np.minimum(step @ pattern, 1)
+    if pattern[1:, 0].any():
+        return 5
+    alone = [k for k in (1, 2, 3) if max(pattern[k].sum(), pattern[:, k].sum()) <= pattern[k, k]]
+    return alone[-1] if alone else 4
 
 
 def _permutation(matrix: Matrix) -> tuple[list[int], list[float]]:

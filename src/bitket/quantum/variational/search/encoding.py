@@ -91,7 +91,7 @@ def encode(gates: Sequence[Gate], num_qubits: int, num_moments: int) -> NDArray[
     for gate, at in zip(gates, places, strict=True):
         if not 0 <= gate.qubit < n or not 0 <= (gate.target or 0) < n or at >= num_moments:
             raise InvalidInput(f"{gate} at moment {at}: there are {n} qubits and {num_moments} moments")
-    rows = [g.target if g.axis is None else n + g.axis for g in gates]
+    rows = np.array([g.target if g.axis is None else n + g.axis for g in gates], int)
     tensor[places, rows, [g.qubit for g in gates]] = 1
     return tensor
 
