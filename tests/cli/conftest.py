@@ -40,6 +40,8 @@ def _files():
     Path("requests.csv").write_text("initiator,responder,start_s,end_s,memories,fidelity\n0,1,0.1,0.4,1,0.5\n")
     Path("hardware.json").write_text('{"memories": 4}')
     Path("message.txt").write_text("pay")
+    rows = [f"{k % 7},{k % 5},{'a' if k % 3 else 'b'},{k % 2}" for k in range(24)]
+    Path("rows.csv").write_text("x,y,site,label\n" + "\n".join(rows) + "\n")
     Path("lexicon.json").write_text('{"cat": "N", "sleeps": "IV"}')
 
 
@@ -65,6 +67,7 @@ def calls(tmp_path, monkeypatch):
         "keys": ["keys", "keys{n}", "--bits", "3000"],
         "sign": "sign message.txt --keys made/signer.keys --output message{n}.qds".split(),
         "verify": "verify message.txt made.qds --keys made/receiver1.keys --peer-keys made/receiver2.keys".split(),
+        "federate": ["federate", "rows.csv", "--clients", "site", "--qubits", "1", "--rounds", "2"],
         "codes info": ["codes", "info", "repetition.npz"],
         "codes product": ["codes", "product", "repetition.npz", "repetition.npz"],
         "codes bicycle": ["codes", "bicycle", "3", "3", "1+x", "1+y"],

@@ -15,6 +15,8 @@ SCHEDULE = ["network", "line", "demands.csv", "--seconds", "2", "--json"]
 TRAIN = "generate train circuits --out model --width 8 --layers 1 --context 40 --epochs 1 --json".split()
 SAMPLE = "generate sample made.safetensors --out new --count 2 --lines 12 --json".split()
 SENTENCE = ["sentence", "man prepares meal", "--json"]
+FEDERATE = ["federate", "numbers.csv", "--qubits", "1", "--rounds", "2", "--json"]
+COPIED = [*FEDERATE, "--copies", "1000"]
 RUN = ["run", STUDY, "one", "--set", "rounds=2", "--json"]
 
 # Verb and option: a call, what is added to it (or in place of an equal option), for a change; then calls that are refused.
@@ -91,6 +93,25 @@ CHANGES = {
     ("sign", "--output"): ("sign message.txt --keys made/signer.keys --json".split(), ["--output", "new.qds"]),
     ("sign", "--bits"): ("sign message.txt --keys made/signer.keys --json".split(), ["--bits", "64"]),
     ("sign", "--json"): ("sign message.txt --keys made/signer.keys".split(), ["--json"]),
+    ("federate", "--label"): (FEDERATE, ["--label", "other"]),
+    ("federate", "--clients"): (FEDERATE, ["--clients", "label"]),
+    ("federate", "--count"): (FEDERATE, ["--count", "3"]),
+    ("federate", "--alpha"): ([*FEDERATE, "--clients", "dirichlet"], ["--alpha", "9"]),
+    ("federate", "--model"): (FEDERATE, ["--model", "circuit"]),
+    ("federate", "--qubits"): (FEDERATE, ["--qubits", "2"]),
+    ("federate", "--layers"): ([*FEDERATE, "--model", "circuit", "--qubits", "2"], ["--layers", "1"]),
+    ("federate", "--rounds"): (FEDERATE, ["--rounds", "3"]),
+    ("federate", "--copies"): (FEDERATE, ["--copies", "100"]),
+    ("federate", "--rate"): (FEDERATE, ["--rate", "0.5"]),
+    ("federate", "--rule"): (FEDERATE, ["--rule", "coherent"]),
+    ("federate", "--asynchronous"): (FEDERATE, ["--asynchronous"]),
+    ("federate", "--loss"): (COPIED, ["--loss", "0.1"]),
+    ("federate", "--depolarising"): (COPIED, ["--depolarising", "0.1"]),
+    ("federate", "--tap"): (COPIED, ["--tap", "0.5"]),
+    ("federate", "--decoys"): (FEDERATE, ["--decoys", "3"]),
+    ("federate", "--figure"): (FEDERATE, ["--figure", "f.svg"]),
+    ("federate", "--seed"): (FEDERATE, ["--seed", "1"]),
+    ("federate", "--json"): (FEDERATE[:-1], ["--json"]),
     ("codes info", "--budget"): (["codes", "info", "golay.npz", "--json"], ["--budget", "1"]),
     ("codes info", "--json"): (["codes", "info", "repetition.npz"], ["--json"]),
     ("codes product", "--out"): (["codes", "product", "repetition.npz", "repetition.npz"], ["--out", "p.npz"]),
@@ -112,6 +133,11 @@ ELSEWHERE = {  # has tests of its own
     ("verify", "--peer-keys"): "needed; test_sign.py",
     ("verify", "--bits"): "test_sign.py",
     ("verify", "--json"): "test_sign.py",
+    ("federate", "--serve"): "needs two processes; test_federate.py",
+    ("federate", "--join"): "needs two processes; test_federate.py",
+    ("federate", "--name"): "test_federate.py",
+    ("federate", "--wait"): "test_federate.py",
+    ("federate", "--deadline"): "test_federate.py",
     ("codes product", "--budget"): "as that of codes info",
     ("codes bicycle", "--budget"): "as that of codes info",
     ("codes reduce", "--seed"): "test_codes.py",
@@ -124,6 +150,8 @@ REFUSED = [
     *([*SCHEDULE, *option] for option in (["--requests", "requests.csv"], ["--hardware", "hardware.json"], ["--memories", "3"])),
     *([*SCHEDULE, *option] for option in (["--formalism", "bell"], ["--mode", "batched"], ["--budget", "0.5"])),
     *([*NETWORK, *option] for option in (["--method", "pts-cedf"], ["--budget", "0"], ["--coherence", "1,1"])),
+    *([*FEDERATE, *option] for option in (["--alpha", "1"], ["--layers", "1"], ["--name", "a"], ["--wait", "1"], ["--deadline", "1"])),
+    ["federate", "rows.csv", "--clients", "site", "--count", "3"],
     ["codes", "reduce", "repetition.npz", "--method", "generators", "--seed-out", "r.npz"],
     ["codes", "reduce", "repetition.npz", "--method", "hastings", "--seed-out", "r.npz"],
     *(["codes", "reduce", "repetition.npz", "--method", m, "--evaluations", "9"] for m in ("classical", "generators", "hastings")),
@@ -143,6 +171,8 @@ def work(calls, request):
     Path("angles3.qasm").write_text(ANGLES)
     Path("prepares.json").write_text('{"meal": "n.n.l.n"}')
     Path("train.txt").write_text("1 man prepares meal\n0 woman prepares software\n")
+    numbers = [f"{k % 7},{k % 5},{k % 2},{k % 3 % 2}" for k in range(24)]
+    Path("numbers.csv").write_text("x,y,label,other\n" + "\n".join(numbers) + "\n")
     shutil.copytree("circuits", "third")
     Path("third/2.qasm").write_text(Path("bell.qasm").read_text().replace("cx", "z q[0];\ncx"))
     golay = [[(0b101011100011 >> (i - j)) & 1 if 0 <= i - j < 12 else 0 for i in range(23)] for j in range(11)]

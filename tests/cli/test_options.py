@@ -76,6 +76,8 @@ def test_numbers_within_texts(bitket, calls):
 KNOWN = {
     "Ansatz": ("bitket.quantum.variational.groundstate", "ANSATZE"),
     "Constraint": ("bitket.quantum.generation.constraints", "Mode"),
+    "FederatedModel": ("bitket.quantum.learning.federated.tables", "ModelKind"),
+    "FederatedRule": ("bitket.quantum.learning.federated.server", "Rule"),
     "Formalism": ("bitket.networks.states", "Formalism"),
     "Gradient": ("bitket.quantum.simulation.expectations", "GradientMethod"),
     "Mapping": ("bitket.quantum.operators.mappings", "Mapping"),

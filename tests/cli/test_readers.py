@@ -13,6 +13,7 @@ WRITTEN = {  # what else is a path
     ("run", "out"), ("reproduce", "out"), ("simulate", "figure"), ("groundstate", "out"), ("generate train", "out"),
     ("generate sample", "out"), ("sentence", "figure"), ("sentence", "circuit"), ("network", "out"), ("keys", "folder"),
     ("sign", "output"), ("codes product", "out"), ("codes bicycle", "out"), ("codes reduce", "out"), ("codes reduce", "seed_out"),
+    ("federate", "figure"),
 }  # fmt: skip
 # Texts that may name a file: the call without them, and the ending that makes them a file.
 NAMED = {
@@ -31,7 +32,7 @@ NAMED = {
 ENDINGS = {
     ("simulate", "file"): ".qasm", ("sentence", "lexicon"): ".json", ("network", "demands"): ".csv", ("network", "requests"): ".json",
     ("network", "hardware"): ".json", ("codes info", "file"): ".npz", ("codes product", "first"): ".alist",
-    ("codes product", "second"): ".mtx", ("codes reduce", "file"): ".npz",
+    ("codes product", "second"): ".mtx", ("codes reduce", "file"): ".npz", ("federate", "data"): ".csv",
 }  # fmt: skip
 
 

@@ -50,6 +50,7 @@ ALLOWED = {
     "codes product": {"scipy", "networkx"},
     "codes bicycle": {"scipy", "networkx"},
     "codes reduce": {"scipy", "networkx"},
+    "federate": {"scipy", "sklearn", "matplotlib"},
     "network": {"scipy", "networkx", "matplotlib"},
 }
 
@@ -107,6 +108,8 @@ def test_wrong_input_is_found_before_torch_is_imported():
         ["generate", "train", "none", "--out", "x"],
         ["generate", "sample", "none", "--out", "x"],
         ["network", "none.json"],
+        ["federate", "none.csv"],
+        ["federate", "rows.csv", "--clients", "nobody"],
         ["codes", "info", "none.npz"],
         ["report", "none"],
         ["run", STUDY, "--set", "rounds=0"],

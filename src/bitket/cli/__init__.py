@@ -15,7 +15,19 @@ from typing import Any
 import typer
 
 from bitket import __version__
-from bitket.cli import catalogue, codes, generate, groundstate, network, reproduce, run, sentence, sign, simulate
+from bitket.cli import (
+    catalogue,
+    codes,
+    federate,
+    generate,
+    groundstate,
+    network,
+    reproduce,
+    run,
+    sentence,
+    sign,
+    simulate,
+)
 from bitket.cli.console import complain, mend_streams, settle_streams
 from bitket.cli.folders import remove_empty
 from bitket.errors import BitketError
@@ -39,6 +51,7 @@ sentence.register(app)
 network.register(app)
 sign.register(app)
 codes.register(app)
+federate.register(app)
 
 
 def _version(asked: bool) -> None:

@@ -20,6 +20,8 @@ __all__ = [
     "RANGES",
     "Ansatz",
     "Constraint",
+    "FederatedModel",
+    "FederatedRule",
     "Figure",
     "Formalism",
     "Gradient",
@@ -109,6 +111,13 @@ RANGES = {
     "lines": Range("COUNT", 1, 1_000_000),
     "tokens": Range("COUNT", 1, 1_000_000),
     "temperature": Range("NUMBER", 0, 1000, whole=False, above=True),
+    "clients": Range("COUNT", 1, 1000),
+    "data qubits": Range("COUNT", 1, 6),
+    "rounds": Range("COUNT", 1, 1_000_000),
+    "decoys": Range("COUNT", 0, 1_000_000),
+    "probability": Range("PROBABILITY", 0, 1, whole=False),
+    "concentration": Range("ALPHA", 0, 1e6, whole=False, above=True),
+    "waiting": Range("SECONDS", 0, 1e6, whole=False, above=True),
 }
 """The ranges of all numbers."""
 
@@ -148,6 +157,8 @@ Seed = Annotated[int, number("seed", help="Seed of all randomness.")]
 # As the rooms that take them know them, which are not imported for a line of help; a test compares.
 Ansatz = Literal["adapt", "search", "efficient-su2", "real-amplitudes"]
 Constraint = Literal["grammar", "paper", "none"]
+FederatedModel = Literal["operator", "circuit"]
+FederatedRule = Literal["estimated", "coherent"]
 Formalism = Literal["fidelity", "bell", "density", "ket"]
 Gradient = Literal["auto", "adjoint", "parameter_shift", "backprop"]
 Mapping = Literal["jordan_wigner", "parity", "bravyi_kitaev"]

@@ -19,7 +19,7 @@ from bitket.data.texts import read_reviews
 from bitket.errors import InvalidInput
 from bitket.files import opened, read_text
 
-__all__ = ["read", "read_samples", "read_table"]
+__all__ = ["read", "read_column", "read_samples", "read_table"]
 
 _MOST = 1 << 33  # bytes of arrays
 
@@ -51,7 +51,7 @@ def read(path: str | Path, **options: Any) -> Any:
         raise InvalidInput(f"{path}: {str(error).split('() ')[-1]}") from None
 
 
-def read_table(path: str | Path, label: str = "label") -> Table | Images:
+def read_table(path: str | Path, label: str = "label", without: str | None = None) -> Table | Images:
     """A table of numbers with a column of labels; or, from an npz file, images.
 
     Parameters
@@ -61,6 +61,8 @@ def read_table(path: str | Path, label: str = "label") -> Table | Images:
         ``[N, height, width]`` or ``[N, height, width, 3]`` (bytes become 0 to 1), and ``y`` of ``[N]``.
     label
         Name of the column (or of the array) of labels. Classes are sorted, by value if all are numbers.
+    without
+        Name of a column that is no feature (`read_column` reads it); not for ``.npz``.
 
     Raises
     ------
@@ -74,18 +76,41 @@ def read_table(path: str | Path, label: str = "label") -> Table | Images:
     if label not in names:
         raise InvalidInput(f"{path}: there is no column '{label}'; there are {', '.join(names) or 'none'}")
     place = names.index(label)
-    features = tuple(name for name in names if name != label)
+    features = tuple(name for name in names if name not in (label, without))
     values, labels = [], []
     for number, row in rows:
         if not row[place]:
             raise InvalidInput(f"{path} line {number}, column '{label}': empty")
         labels.append(row[place])
         values.append(
-            [_number(cell, path, number, name) for cell, name in zip(row, names, strict=True) if name != label]
+            [
+                _number(cell, path, number, name)
+                for cell, name in zip(row, names, strict=True)
+                if name not in (label, without)
+            ]
         )
     if not values or not features:
         raise InvalidInput(f"{path}: {len(values)} rows of {len(features)} features; at least one of each is needed")
     return _labelled(np.array(values, dtype=float), np.array(labels), features)
+
+
+def read_column(path: str | Path, name: str) -> list[str]:
+    """The texts of one column of a ``.csv`` or ``.tsv`` file, a row each.
+
+    Raises
+    ------
+    InvalidInput
+        The file cannot be read, it has no such column, or a cell of it is empty.
+    """
+    path = Path(path)
+    names, rows = read_cells(path, "\t" if path.suffix.lower() == ".tsv" else ",")
+    if name not in names:
+        raise InvalidInput(f"{path}: there is no column '{name}'; there are {', '.join(names) or 'none'}")
+    place = names.index(name)
+    for number, row in rows:
+        if not row[place]:
+            raise InvalidInput(f"{path} line {number}, column '{name}': empty")
+    return [row[place] for _, row in rows]
 
 
 def _header(path: Path, separator: str) -> list[str]:
