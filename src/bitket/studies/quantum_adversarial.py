@@ -76,7 +76,7 @@ class Config:
 
 SCALES = {
     "quick": Config(
-        pairs=("digits",), seeds=1, epochs=8, defence_epochs=3, attack_steps=5, budgets=(0.0, 0.2, 0.4, 0.8), largest_noise=4.0,
+        pairs=("digits",), seeds=1, epochs=8, defence_epochs=8, attack_steps=5, budgets=(0.0, 0.2, 0.4, 0.8), largest_noise=4.0,
         device_tests=25,
         encoding_seeds=2, encoding_steps=40, encoding_samples=200, encoding_tests=150,
         chain_qubits=6, chains=50, chain_tests=30, chain_time=3.0, chain_steps=18, chain_epochs=10,
@@ -118,7 +118,7 @@ def _published(m: Mapping[str, float], c: Config) -> Verdict:
 
 
 def _directed(m: Mapping[str, float], c: Config) -> Verdict:
-    bound = "" if m["halving/noise_found"] else "more than "
+    bound = "" if m["halving/noise_found"] == 1 else "more than "
     return Verdict.of(
         m["halving/ratio"],
         m["halving/ratio"] >= 3 and m["plain/clean"] >= 0.95,

@@ -8,12 +8,13 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from bitket.errors import InvalidInput
 from bitket.learning.training import Training
-from bitket.quantum.learning.attacks import masked_adam, pgd
+from bitket.quantum.learning.attacks import fgsm, masked_adam, pgd
 from bitket.quantum.learning.image_features import split, two_classes
 from bitket.quantum.learning.interleaved import (
     InterleavedClassifier,
@@ -24,7 +25,7 @@ from bitket.quantum.learning.interleaved import (
     interleaved_circuit,
     superconducting_noise,
 )
-from bitket.quantum.learning.robustness import AdversarialTrainer, critical_budget, named_attack
+from bitket.quantum.learning.robustness import AdversarialTrainer, critical_budget, hardened, named_attack
 from bitket.quantum.learning.saved import load, save
 from bitket.quantum.simulation import expectation, probabilities
 
@@ -282,3 +283,21 @@ def test_attacks_and_defences_of_the_ten_qubit_classifier():
     trainer.fit(module, x, y, generator=torch.Generator().manual_seed(2))
     assert pgd(module, tests, truth, 0.05).accuracy >= before + 0.2
     assert pgd(module, tests, truth, 0.0).accuracy >= clean - 0.03
+
+
+def test_a_fitted_classifier_is_attacked_on_its_pixels_and_hardened(fitted, digits):
+    x, y = digits[0][140:], digits[1][140:]
+    result = pgd(fitted, x, y, 1.5, 8, bounds=(0, 16))
+    assert float(result.x.min()) >= 0
+    assert float(result.x.max()) <= 16
+    assert result.accuracy <= fitted.score(x, y) - 0.2
+    assert fitted.classes_[result.predicted.numpy()].tolist() == fitted.predict(result.x.numpy()).tolist()
+    torch.testing.assert_close(
+        fgsm(fitted, 3.0 * x, y, 0.3).path, fgsm(fitted, x, y, 0.1).path, rtol=0, atol=1e-5
+    )  # only the pattern counts
+    attack = named_attack("pgd", bounds=(0, 16))
+    again = hardened(fitted, digits[0][:60], digits[1][:60], 1.0, attack)
+    assert again.sample_shape_ == fitted.sample_shape_
+    images = digits[0][:30].reshape(-1, 8, 8)
+    by_images = clone(fitted).set_params(epochs=1).fit(images, digits[1][:30])
+    assert hardened(by_images, images, digits[1][:30], 1.0, attack).sample_shape_ == (8, 8)
