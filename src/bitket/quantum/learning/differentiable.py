@@ -96,7 +96,7 @@ def _as_indices(y: Any) -> torch.Tensor:
 
 
 def _labelled(model: Any, y: Any) -> torch.Tensor:
-    labels = np.asarray(plain_labels(y.numpy() if isinstance(y, torch.Tensor) else y))
+    labels = np.asarray(plain_labels(y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y))
     known = np.isin(labels, model.classes_)
     if labels.ndim != 1 or not known.all():
         wrong = f"label {labels[~known][0]!r}" if labels.ndim == 1 else f"labels of shape {labels.shape}"

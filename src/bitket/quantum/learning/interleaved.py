@@ -79,9 +79,9 @@ def interleaved_circuit(
     >>> len(c.inputs), len(c.weights), c.count_ops()["cx"]
     (260, 260, 36)
     """
-    if not 2 <= n_qubits <= _MOST_QUBITS:
-        raise InvalidInput(f"interleaved classifier of {n_qubits} qubits: 2 to {_MOST_QUBITS} are possible")
-    if sharing not in _BLOCKS:
+    if not (_whole(n_qubits) and 2 <= n_qubits <= _MOST_QUBITS):
+        raise InvalidInput(f"interleaved classifier of {n_qubits!r} qubits: 2 to {_MOST_QUBITS} are possible")
+    if not isinstance(sharing, str) or sharing not in _BLOCKS:
         raise InvalidInput(f"interleaved classifier: sharing {sharing!r}; {', '.join(map(repr, _BLOCKS))} are known")
     repetitions = _repetitions(blocks, sharing)
     pairs = _pairs(n_qubits, sharing, couplings)
@@ -107,16 +107,19 @@ def interleaved_circuit(
     return c
 
 
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def _repetitions(blocks: int | Sequence[int] | None, sharing: str) -> tuple[int, ...]:
     if blocks is None:
         return _BLOCKS[sharing]
-    listed = (3,) * blocks if isinstance(blocks, int) and not isinstance(blocks, bool) else blocks
-    if isinstance(listed, Sequence) and not isinstance(listed, str):
-        whole = all(isinstance(r, int | np.integer) and not isinstance(r, bool) and 1 <= r <= 1000 for r in listed)
-        if whole and 1 <= len(listed) <= 1000:
-            return tuple(int(r) for r in listed)
+    listed: Any = (3,) * min(int(blocks), 1000) if _whole(blocks) else blocks  # type: ignore[arg-type]
+    listed = listed if isinstance(listed, Sequence) and not isinstance(listed, str) else ()
+    if listed and all(_whole(r) and r >= 1 for r in listed) and sum(listed) <= 1000:
+        return tuple(int(r) for r in listed)
     raise InvalidInput(
-        f"interleaved classifier: blocks {blocks!r}; a positive number of blocks, or of repetitions for each block, is needed"
+        f"interleaved classifier: blocks {blocks!r}; a number of blocks, or of repetitions in each, is needed (1000 in all at most)"
     )
 
 
@@ -125,13 +128,11 @@ def _pairs(n: int, sharing: str, couplings: Sequence[tuple[int, int]] | None) ->
         if sharing != "sum" and n == 10:
             return _COUPLINGS
         return tuple((q, q + 1) for start in (0, 1) for q in range(start, n - 1, 2))
-    pairs = tuple((int(a), int(b)) for a, b in couplings)
-    for a, b in pairs:
-        if a == b or not (0 <= a < n and 0 <= b < n):
-            raise InvalidInput(
-                f"interleaved classifier: coupling ({a}, {b}); two different qubits below {n} are needed"
-            )
-    return pairs
+    pairs = tuple(tuple(pair) if isinstance(pair, Sequence) else (pair,) for pair in couplings)
+    for pair in pairs:
+        if len(pair) != 2 or not all(_whole(q) and 0 <= q < n for q in pair) or pair[0] == pair[1]:
+            raise InvalidInput(f"interleaved classifier: coupling {pair}; two different qubits below {n} are needed")
+    return tuple((int(a), int(b)) for a, b in pairs)
 
 
 def _roles(column: int, columns: int, repetitions: tuple[int, ...], sharing: str) -> tuple[bool, bool]:
@@ -156,9 +157,10 @@ class NormalisedFeatures(torch.nn.Module):
 
     def __init__(self, temperature: float = 2.0) -> None:
         super().__init__()
-        if not 0 < temperature < math.inf:
-            raise InvalidInput(f"features: temperature {temperature}; a positive number is needed")
-        self.temperature = temperature
+        number = isinstance(temperature, int | float | np.floating) and not isinstance(temperature, bool)
+        if not (number and 0 < temperature < math.inf):
+            raise InvalidInput(f"features: temperature {temperature!r}; a positive number is needed")
+        self.temperature = float(temperature)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features ``[B, d]``."""
@@ -209,7 +211,7 @@ class InterleavedModule(torch.nn.Module):
     ) -> None:
         super().__init__()
         circuit = interleaved_circuit(n_qubits, blocks, sharing, couplings)
-        if isinstance(readout, bool) or not isinstance(readout, int | np.integer) or not 0 <= readout < n_qubits:
+        if not (_whole(readout) and 0 <= readout < n_qubits):
             raise InvalidInput(
                 f"interleaved classifier: readout {readout!r}; a qubit from 0 to {n_qubits - 1} is needed"
             )
