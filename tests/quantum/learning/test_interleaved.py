@@ -1,5 +1,6 @@
 """The interleaved classifier: its circuit, the published predictions and attacks of the chip, training by rows, and what it refuses."""
 
+import copy
 import math
 import subprocess
 import sys
@@ -303,9 +304,13 @@ def test_a_fitted_classifier_is_attacked_on_its_pixels_and_hardened(fitted, digi
     torch.testing.assert_close(
         fgsm(fitted, 3.0 * x, y, 0.3).path, fgsm(fitted, x, y, 0.1).path, rtol=0, atol=1e-5
     )  # only the pattern counts
-    attack = named_attack("pgd", bounds=(0, 16))
-    again = hardened(fitted, digits[0][:60], digits[1][:60], 1.0, attack)
-    assert again.sample_shape_ == fitted.sample_shape_
+    attack = partial(pgd, steps=4, bounds=(0, 16))
+    before = copy.deepcopy(fitted.module_.state_dict())
+    again = hardened(fitted, digits[0][:140], digits[1][:140], 1.0, attack)
+    assert all(torch.equal(before[k], v) for k, v in fitted.module_.state_dict().items())
+    harder, softer = (pgd(m, x, y, 1.0, 8, bounds=(0, 16)).accuracy for m in (again, fitted))
+    assert harder >= softer + 0.1
+    assert again.score(x, y) >= fitted.score(x, y) - 0.1
     images = digits[0][:30].reshape(-1, 8, 8)
     by_images = clone(fitted).set_params(epochs=1).fit(images, digits[1][:30])
-    assert hardened(by_images, images, digits[1][:30], 1.0, attack).sample_shape_ == (8, 8)
+    assert hardened(by_images, images, digits[1][:30], 1.0, attack).predict(images).shape == (30,)

@@ -9,6 +9,7 @@ Whether it helped is told by attacks made against the new classifier: those made
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bitket.data.estimators import generator_of
 from bitket.errors import InvalidInput
 from bitket.learning.training import Training, TrainingResult
 from bitket.quantum.learning.attacks import Attack, Norm, bim, fgsm, pgd, random_noise
 from bitket.quantum.learning.differentiable import as_module
+from bitket.quantum.learning.module_classifier import ModuleClassifier
 
 __all__ = [
     "ATTACKS",
@@ -260,15 +263,38 @@ def _mean_of_both(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def hardened(classifier: Any, X: Any, y: Any, epsilon: float, attack: Attack) -> Any:
-    """A fresh classifier of the same settings, fitted to the samples and to what an attack on the given, fitted one makes of them.
+    """A copy of a fitted classifier, trained against an attack; ``classifier`` stays as it is.
 
-    Works for every classifier that can be attacked (see `as_module`), whatever trains it.
+    A `ModuleClassifier` is trained on, for as many epochs as its fit had, against the attack made anew at every step. Any other that can be
+    attacked (see `as_module`) is fitted afresh to the samples and to what the attack on the given one makes of them: a weaker defence.
+
+    Parameters
+    ----------
+    X, y
+        The samples and labels of its fit.
+    epsilon, attack
+        Budget, and ``attack(model, X, y, epsilon)``.
+
+    Raises
+    ------
+    InvalidInput
+        A torch module is given (see `AdversarialTrainer`), or the attack refuses something.
     """
-    from sklearn.base import clone
-
     if isinstance(classifier, torch.nn.Module):
         raise InvalidInput("hardened: a fitted classifier is needed; for a torch module use AdversarialTrainer")
-    as_module(classifier)
-    made = attack(classifier, X, y, epsilon).x.cpu().numpy()
-    clean = np.asarray(X, dtype=float).reshape(made.shape)
-    return clone(classifier).fit(np.concatenate([clean, made]), np.concatenate([np.asarray(y), np.asarray(y)]))
+    _, to_samples, to_index = as_module(classifier)
+    if isinstance(classifier, ModuleClassifier):
+        made = copy.deepcopy(classifier)
+        settings = (classifier.epochs, classifier.batch_size)
+        training = Training(*settings, learning_rate=classifier.learning_rate, decay="cosine")
+        generator = torch.Generator().manual_seed(int(generator_of(classifier.random_state).integers(2**63)))
+        x, index = to_samples(X), to_index(y)
+        trainer = AdversarialTrainer(training, attack, epsilon)
+        made.training_ = trainer.fit(made.module_, x, index.to(x.device), generator=generator)
+        made.module_.eval()
+        return made
+    from sklearn.base import clone
+
+    attacked = attack(classifier, X, y, epsilon).x.cpu().numpy()
+    clean = np.asarray(X, dtype=float).reshape(attacked.shape)
+    return clone(classifier).fit(np.concatenate([clean, attacked]), np.concatenate([np.asarray(y), np.asarray(y)]))
