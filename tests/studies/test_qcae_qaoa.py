@@ -25,7 +25,8 @@ def _no_bm3d(monkeypatch):
 
 def test_same_seed_same_metrics(tmp_path):
     one, again = (
-        execute(load_study("qcae-qaoa"), tmp_path / str(k), scale="quick", seed=3, config=TINY, quiet=True) for k in range(2)
+        execute(load_study("qcae-qaoa"), tmp_path / str(k), scale="quick", seed=3, config=TINY, quiet=True)
+        for k in range(2)
     )
     assert one["metrics"] == again["metrics"]
     names = {path.stem for path in (tmp_path / "0").glob("*.svg")}

@@ -327,6 +327,6 @@ def _accuracy_figure(run: Run, m: Mapping[str, float], found: list[dict[str, Any
             axes.plot(at, [100 * f[f"{arm}/{stage}"] for arm in ARMS], "k.", ms=4)
     axes.axhline(100 * m["float"], color="k", ls="--", lw=1, label="float")
     axes.set_xticks(range(len(ARMS)), ARMS)
-    axes.set(ylabel="test accuracy, %", ylim=(max(0, 100 * min(m[f"{a}/tuned"] for a in ARMS) - 15), 100))
-    axes.legend(loc="lower right")
+    axes.set(ylabel="test accuracy, %", ylim=(max(0, 100 * min(m[f"{a}/tuned"] for a in ARMS) - 15), 104))
+    axes.legend(loc="upper right", ncols=3)
     return figure

@@ -364,7 +364,7 @@ def _prediction_figure(run: Run, f: Mapping[str, Any]) -> Any:
     figure, axes = run.subplots(1, 3, width=10, height=3.6)
     for ax, h in zip(axes, HARMS, strict=True):
         true = np.asarray(f["keep/true"])
-        ax.loglog(f[f"keep/predicted/{h}"], np.where(true > 0, true, np.nan), "o", ms=3, alpha=0.6)
+        ax.semilogy(f[f"keep/predicted/{h}"], np.where(true > 0, true, np.nan), "o", ms=3, alpha=0.6)
         ax.set(xlabel=f"predicted by {h}", title=f"rank correlation {f[f'correlation/{h}']:.2f}")
     axes[0].set(ylabel="increase of the loss")
     return figure

@@ -4,6 +4,7 @@ from torch import nn
 
 from bitket.errors import InvalidInput
 from bitket.learning.training import Training
+from bitket.quantization import config_from_json, config_to_json, deploy, quantize
 from bitket.quantization.fake import FakeQuantize
 from bitket.quantization.grids import rounded, scales_of
 from bitket.quantization.vision.bit_plan import apply_plan, edges, weight_problem, weight_schemes
@@ -75,7 +76,7 @@ def test_perturbations_of_inputs_are_those_of_the_simulated_network(small):
             lambda m, a, out, seen=seen: seen.append(out - a[0])
         )
         made(x)
-        assert table[n][2] == pytest.approx(float(seen[0].square().sum()) / len(x), rel=1e-4)
+        assert table[n][2] == pytest.approx(float(seen[0].detach().square().sum()) / len(x), rel=1e-4)
         assert table[n][8] < table[n][2]
 
 
@@ -205,6 +206,30 @@ def decided(model):
         for k, n in enumerate(layers_of(model))
     }
     return decide(model, Hawq((4,), 4, "4x", edge_bits=None), found)
+
+
+@pytest.mark.filterwarnings("ignore:the deployed network takes")
+def test_the_verb_runs_both_versions(small):
+    model, x, _ = small
+    agreed = {}
+    for config in (
+        Hawq((2, 4, 8), 8, "8x", max_iterations=20),
+        HawqV2((2, 4, 8), 8, "50 %", tolerance=0.5, max_probes=10),
+    ):
+        assert config_from_json(config_to_json(config)) == config
+        made = quantize(model, config, [x[:30], x[30:]], progress=False)
+        assert torch.equal(deploy(made)(x), made(x))
+        schemes = {p.layer: p.scheme.bits for p in made.places.select("weight")}
+        assert {g: schemes[g] for g in made.allocation.choices} == dict(made.allocation.choices)
+        sizes = {row["group"]: row["size"] for row in made.allocation.rows()}
+        stored = (
+            {row.layer: row.bytes for row in made.report.layers} if hasattr(made.report.layers[0], "layer") else None
+        )
+        assert stored is None or all(stored[g] == size for g, size in sizes.items())
+        agreed[type(config).__name__] = float((made(x).argmax(1) == model(x).argmax(1)).double().mean())
+    assert min(agreed.values()) > 0.8
+    with pytest.raises(InvalidInput, match="batches of one tensor and a network that gives logits"):
+        quantize(nn.Sequential(nn.Conv2d(1, 2, 3)).eval(), Hawq(), [x], progress=False)
 
 
 def test_orders():

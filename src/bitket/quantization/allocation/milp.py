@@ -5,9 +5,14 @@ min sum x_gc harm_gc,   sum_c x_gc = 1 for each g,   sum x_gc cost_gc <= limit f
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
@@ -53,19 +58,19 @@ def _solve(problem: Problem, bounds: dict[str, float], instead: str | None) -> A
     constraints = [LinearConstraint(one, 1, 1)]
     for name, bound in bounds.items():
         row = np.concatenate([c.costs[name] for c in clusters])
-        left = bound - problem.constant.get(name, 0.0)
+        left = _between(row, bound - problem.constant.get(name, 0.0))
         unit = max(row.max(), 1e-300)
-        # a hair wide: what is found is checked by exact sums below
-        constraints.append(LinearConstraint(row[None] / unit, -np.inf, left / unit + 1e-7))
+        constraints.append(LinearConstraint(row[None] / unit, -np.inf, left / unit))
     starts = np.cumsum([0, *sizes])
     for _ in range(_MOST_CUTS):
-        result = milp(
-            objective / scale * _SCALE if scale else objective,
-            integrality=np.ones(len(objective)),
-            bounds=Bounds(0, 1),
-            constraints=constraints,
-            options={"mip_rel_gap": 0.0},
-        )
+        with _silent():
+            result = milp(
+                objective / scale * _SCALE if scale else objective,
+                integrality=np.ones(len(objective)),
+                bounds=Bounds(0, 1),
+                constraints=constraints,
+                options={"mip_rel_gap": 0.0},
+            )
         if result.x is None:
             return None
         picks = [int(result.x[a:b].argmax()) for a, b in pairwise(starts)]
@@ -76,3 +81,32 @@ def _solve(problem: Problem, bounds: dict[str, float], instead: str | None) -> A
         cut[starts[:-1] + picks] = 1
         constraints.append(LinearConstraint(cut[None], -np.inf, len(sizes) - 1))
     raise BitketError("integer program: the solver's tolerance is too wide for these limits; take the exact frontier")
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """HiGHS now and then writes a line for its own makers to the process's output, whatever it is told."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # the output is closed: there is nothing to keep clean
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _between(row: NDArray[np.float64], limit: float) -> float:
+    """A limit half way to the next value that sums of whole numbers can have, so that the solver's tolerance decides nothing; for other
+    numbers a hair above it, since what is found is checked by exact sums."""
+    if np.array_equal(row, np.round(row)) and 0 < row.max() < 2**53:
+        grain = float(np.gcd.reduce(row.astype(np.int64)))
+        return (np.floor(limit / grain) + 0.5) * grain
+    return limit + 1e-7 * row.max()

@@ -17,13 +17,30 @@ from torch import Tensor, nn
 from bitket.errors import InvalidInput
 from bitket.learning.training import Training
 from bitket.quantization.allocation import Allocation, Frontier, Problem, Share
+from bitket.quantization.calibration import calibrate as calibrate_places
+from bitket.quantization.configs import Job
 from bitket.quantization.cost import code_bytes, size_table
+from bitket.quantization.graph import Place, attach, find_places, trace
 from bitket.quantization.grids import Scheme
+from bitket.quantization.observers import MinMax
+from bitket.quantization.quantized import QuantizedModel
+from bitket.quantization.report import Report
 from bitket.quantization.sensitivity.hessian import Loss
 from bitket.quantization.vision.fine_tuning import fine_tune_in_order, staged
 from bitket.quantization.vision.simulation import calibrate, input_scheme, layers_of, simulate, weight_scheme
 
-__all__ = ["Batches", "BitPlan", "Budget", "apply_plan", "checked_bits", "edges", "weight_problem", "weight_schemes"]
+__all__ = [
+    "Batches",
+    "BitPlan",
+    "Budget",
+    "apply_plan",
+    "carried_out",
+    "checked_bits",
+    "edges",
+    "own_labels",
+    "weight_problem",
+    "weight_schemes",
+]
 
 Budget = str | float | Share
 """Bytes of the whole network (``"0.1 MB"``), a share between the smallest and the largest (``"50 %"``), or ``"8x"``: the codes of the
@@ -191,3 +208,40 @@ def apply_plan(
         made, staged(names, stages), training, loss, x, y, calibration=calibration, generator=generator, folder=folder
     )
     return made
+
+
+def own_labels(job: Job) -> list[tuple[Tensor, Tensor]]:
+    """Calibration batches with the network's own decisions as labels, for methods that need a loss where no labels are given.
+
+    Raises
+    ------
+    InvalidInput
+        A batch is no tensor, or the network's output is no table of logits.
+    """
+    found = []
+    with torch.no_grad():
+        for x in job.data:
+            outputs = job.model(x) if isinstance(x, Tensor) else None
+            if not isinstance(outputs, Tensor) or outputs.ndim != 2:
+                raise InvalidInput(
+                    "calibration of a Hessian method: batches of one tensor and a network that gives logits [B, classes] are needed"
+                )
+            found.append((x, outputs.argmax(1)))
+    return found
+
+
+def carried_out(job: Job, plan: BitPlan) -> QuantizedModel:
+    """The job's network with the plan's grids in its graph; norms stay as they are."""
+    model = trace(job.model, next(iter(job.data)))
+
+    def scheme(place: Place) -> Scheme | None:
+        if place.kind == "weight" and place.layer in plan.weight_bits:
+            return weight_scheme(plan.weight_bits[place.layer])
+        if place.kind == "input" and place.layer in plan.input_bits:
+            return input_scheme(plan.input_bits[place.layer])
+        return None
+
+    places = find_places(model).with_scheme(scheme)
+    attach(model, places)
+    calibrate_places(model, places, job.data, MinMax(), bars=job.bars)
+    return QuantizedModel(model, places, job.config, Report((), 0, 0, notes=plan.notes), plan.allocation)

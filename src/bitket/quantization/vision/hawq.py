@@ -19,6 +19,8 @@ from torch import nn
 
 from bitket.errors import InvalidInput
 from bitket.quantization.allocation import restricted_frontier
+from bitket.quantization.configs import Job, method
+from bitket.quantization.quantized import QuantizedModel
 from bitket.quantization.sensitivity import Eigenvalues, top_eigenvalues
 from bitket.quantization.sensitivity.hessian import Loss
 from bitket.quantization.sensitivity.perturbation import perturbation, weighted
@@ -26,8 +28,10 @@ from bitket.quantization.vision.bit_plan import (
     Batches,
     BitPlan,
     Budget,
+    carried_out,
     checked_bits,
     edges,
+    own_labels,
     weight_problem,
     weight_schemes,
 )
@@ -187,3 +191,9 @@ def decide(model: nn.Module, config: Hawq, found: Mapping[str, Eigenvalues]) -> 
     ]
     inputs = {} if config.activation_bits is None else {n: edge.get(n, config.activation_bits) for n in block}
     return BitPlan(allocation, bits, inputs, sensitivity, tuple(order), points, tuple(notes))
+
+
+@method(Hawq)
+def hawq(job: Job) -> QuantizedModel:
+    """Quantise a network by its curvature; see `Hawq`. Labels are its own decisions; `apply_plan` fine-tunes with true ones."""
+    return carried_out(job, plan_hawq(job.model, job.config, own_labels(job)))

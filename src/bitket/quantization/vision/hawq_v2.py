@@ -19,7 +19,9 @@ import torch
 from torch import nn
 
 from bitket.quantization.allocation import Frontier, Problem, frontier, restricted_frontier
+from bitket.quantization.configs import Job, method
 from bitket.quantization.grids import Scheme
+from bitket.quantization.quantized import QuantizedModel
 from bitket.quantization.sensitivity import Trace, activation_trace, hessian_trace
 from bitket.quantization.sensitivity.hessian import Loss
 from bitket.quantization.sensitivity.perturbation import perturbation, weighted
@@ -28,8 +30,10 @@ from bitket.quantization.vision.bit_plan import (
     Batches,
     BitPlan,
     Budget,
+    carried_out,
     checked_bits,
     edges,
+    own_labels,
     weight_problem,
     weight_schemes,
 )
@@ -182,3 +186,9 @@ def input_frontier(model: nn.Module, config: HawqV2, data: Batches, loss: Loss, 
     total = sum(weight.values())
     widths: dict[str, dict[int | str, float]] = {n: {b: weight[n] * b / total for b in config.bits} for n in layers}
     return frontier(Problem(harm, {"bits": widths}, {"bits": config.mean_activation_bits}, shared), "bits")
+
+
+@method(HawqV2)
+def hawq_v2(job: Job) -> QuantizedModel:
+    """Quantise a network by its curvature; see `HawqV2`. Labels are its own decisions; `apply_plan` fine-tunes with true ones."""
+    return carried_out(job, plan_hawq_v2(job.model, job.config, own_labels(job)))
