@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from benchmarks._timing import interleaved
+from bitket.quantum.learning.denoising import DenoiserSettings, DenoisingAutoencoder
 from bitket.quantum.learning.images import HQNNParallel, HQNNQuanv
 from bitket.quantum.learning.interleaved import InterleavedModule, NormalisedFeatures
 
@@ -33,16 +34,19 @@ class Case:
     inputs
         A batch.
     classes
-        Number of logits.
+        Number of logits; None for a model whose outputs are to be its inputs.
     peer
         From a PennyLane device's name and a gradient method to a module that maps what ``quantum`` maps, with its weights.
+    one_by_one
+        Whether the first peer is also given the samples one at a time.
     """
 
     model: torch.nn.Module
     quantum: torch.nn.Module
     inputs: torch.Tensor
-    classes: int
+    classes: int | None
     peer: Callable[[str, str], torch.nn.Module]
+    one_by_one: bool = False
 
 
 def parallel() -> Case:
@@ -137,10 +141,47 @@ def interleaved_images() -> Case:
     return Case(model, module.layer, torch.rand(100, 16, 16, generator=generator), 2, peer)
 
 
+def latent_qaoa() -> Case:
+    """Denoising autoencoder: 8 qubits, 3 QAOA layers on a ring with 6 shared angles, batch 64."""
+    generator = torch.Generator().manual_seed(0)
+    model = DenoisingAutoencoder.made(DenoiserSettings(28, 8, "qaoa", 3), generator)
+
+    def peer(device: str, method: str) -> torch.nn.Module:
+        import pennylane as qml
+
+        @qml.qnode(qml.device(device, wires=8), interface="torch", diff_method=method)
+        def circuit(inputs: torch.Tensor, weights: torch.Tensor) -> Any:
+            for q in range(8):
+                qml.Hadamard(q)
+            qml.AngleEmbedding(math.pi * torch.tanh(inputs), range(8), rotation="Y")
+            for k in range(3):
+                for q in range(8):
+                    qml.IsingZZ(2 * weights[2 * k], [q, (q + 1) % 8])
+                for q in range(8):
+                    qml.RX(2 * weights[2 * k + 1], q)
+            return [qml.expval(qml.PauliZ(q)) for q in range(8)]
+
+        layer = qml.qnn.TorchLayer(circuit, {"weights": (6,)})
+        layer.qnode_weights["weights"].data = model.latent.weights.detach().clone()
+        return layer
+
+    return Case(model, model.latent, torch.rand(64, 1, 28, 28, generator=generator), None, peer, one_by_one=True)
+
+
+class _OneByOne(torch.nn.Module):
+    def __init__(self, layer: torch.nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self.layer(sample) for sample in x])
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "hqnn-parallel": parallel,
     "hqnn-quanv": quanvolution,
     "interleaved": interleaved_images,
+    "latent-qaoa": latent_qaoa,
 }
 
 
@@ -162,6 +203,10 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
             found = _outcome(peer, entering)
             deviations[device] = max(float((a - b).abs().max()) for a, b in zip(reference, found, strict=True))
             steps[device] = _step(peer, entering)
+            if case.one_by_one and device == next(iter(PEERS)):
+                single = f"{device} one by one"
+                deviations[single] = deviations[device]
+                steps[single] = _step(_OneByOne(peer), entering)
         times = interleaved(steps, 3 if quick else 9)
         row |= {"layer ms": 1e3 * times["bitket"], "share of step": times["bitket"] / times["model"]}
         for device, deviation in deviations.items():
@@ -194,11 +239,15 @@ def _step(layer: torch.nn.Module, x: torch.Tensor) -> Callable[[], Any]:
 
 def _training_step(case: Case) -> Callable[[], Any]:
     optimiser = torch.optim.Adam(case.model.parameters(), lr=1e-3)
-    labels = torch.arange(len(case.inputs)) % case.classes
+    labels = None if case.classes is None else torch.arange(len(case.inputs)) % case.classes
 
     def step() -> None:
         optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(case.model(case.inputs), labels).backward()
+        outputs = case.model(case.inputs)
+        if labels is None:
+            torch.nn.functional.mse_loss(outputs, case.inputs).backward()
+        else:
+            torch.nn.functional.cross_entropy(outputs, labels).backward()
         optimiser.step()
 
     return step

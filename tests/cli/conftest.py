@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bitket.cli import _status, main
+from bitket.data.pictures import png
 
 STUDY = str(Path(__file__).parents[1] / "studies" / "estimating_pi.py")
 BELL = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\ncreg c[2];\nh q[0];\ncx q[0],q[1];\nmeasure q -> c;\n'
@@ -36,6 +37,10 @@ def _files():
         for k in range(3):
             Path(folder, f"{k}.qasm").write_text(BELL.replace("cx", "h q[1];\n" * k + "cx"))
     np.savez("repetition.npz", h=np.array([[1, 1, 0], [0, 1, 1]]))
+    Path("clean").mkdir()
+    for k in range(3):
+        picture = np.add.outer(np.arange(12) * (k + 1), np.arange(12)) % 12 / 11
+        Path("clean", f"{k}.png").write_bytes(png(picture))
     Path("demands.csv").write_text("source,destination,fidelity,rate\n0,2,0.6,0.5\n")
     Path("requests.csv").write_text("initiator,responder,start_s,end_s,memories,fidelity\n0,1,0.1,0.4,1,0.5\n")
     Path("hardware.json").write_text('{"memories": 4}')
@@ -62,6 +67,7 @@ def calls(tmp_path, monkeypatch):
         "generate train": "generate train circuits --out model{n}.safetensors --width 8 --layers 1 --context 32 --epochs 1".split(),
         "generate sample": "generate sample made.safetensors --out new{n} --count 2 --lines 10".split(),
         "generate verify": "generate verify others --against circuits".split(),
+        "denoise": "denoise model{n} --train clean --epochs 1".split(),
         "sentence": ["sentence", "cat sleeps", "--lexicon", "lexicon.json"],
         "network": ["network", "line", "--seconds", "0.5", "--requests", "requests.csv", "--hardware", "hardware.json"],
         "keys": ["keys", "keys{n}", "--bits", "3000"],

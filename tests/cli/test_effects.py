@@ -14,6 +14,7 @@ NETWORK = ["network", "line", "--seconds", "0.5", "--json"]
 SCHEDULE = ["network", "line", "demands.csv", "--seconds", "2", "--json"]
 TRAIN = "generate train circuits --out model --width 8 --layers 1 --context 40 --epochs 1 --json".split()
 SAMPLE = "generate sample made.safetensors --out new --count 2 --lines 12 --json".split()
+DENOISE = "denoise new.model --train clean --epochs 1 --json".split()
 SENTENCE = ["sentence", "man prepares meal", "--json"]
 FEDERATE = ["federate", "numbers.csv", "--qubits", "1", "--rounds", "2", "--json"]
 COPIED = [*FEDERATE, "--copies", "1000"]
@@ -65,6 +66,12 @@ CHANGES = {
     ("generate verify", "--against"): ("generate verify others --against circuits --json".split(), ["--against", "third"]),
     ("generate verify", "--seed"): ("generate verify others --against circuits --json".split(), ["--seed", "1"]),
     ("generate verify", "--json"): ("generate verify others --against circuits".split(), ["--json"]),
+    ("denoise", "--noise"): (DENOISE, ["--noise", "speckle:0.3"]),
+    ("denoise", "--latent"): (DENOISE, ["--latent", "product"]),
+    ("denoise", "--epochs"): (DENOISE, ["--epochs", "2"]),
+    ("denoise", "--seed"): (DENOISE, ["--seed", "1"]),
+    ("denoise", "--out"): ([*DENOISE[:2], "clean/0.png", *DENOISE[2:]], ["--out", "elsewhere"]),
+    ("denoise", "--json"): (DENOISE[:-1], ["--json"]),
     ("sentence", "--lexicon"): (SENTENCE, ["--lexicon", "prepares.json"]),
     ("sentence", "--target"): (SENTENCE, ["--target", "n"]),
     ("sentence", "--keep-cups"): (SENTENCE, ["--keep-cups"]),
@@ -127,6 +134,7 @@ CHANGES = {
     ("codes reduce", "--json"): (REDUCE[:-1], ["--json"]),
 }  # fmt: skip
 ELSEWHERE = {  # has tests of its own
+    ("denoise", "--train"): "needed where there is no model; test_denoise.py",
     ("reproduce", "--jobs"): "how many at a time shows on the clock",
     ("reproduce", "--ray"): "needs a cluster",
     ("verify", "--keys"): "needed; test_sign.py",
@@ -150,6 +158,9 @@ REFUSED = [
     *([*SCHEDULE, *option] for option in (["--requests", "requests.csv"], ["--hardware", "hardware.json"], ["--memories", "3"])),
     *([*SCHEDULE, *option] for option in (["--formalism", "bell"], ["--mode", "batched"], ["--budget", "0.5"])),
     *([*NETWORK, *option] for option in (["--method", "pts-cedf"], ["--budget", "0"], ["--coherence", "1,1"])),
+    *(["denoise", "m", "clean/0.png", *option] for option in (["--noise", "gaussian:0.1"], ["--latent", "qaoa"], ["--epochs", "1"])),
+    ["denoise", "m", "clean/0.png", "--seed", "0"],
+    [*DENOISE, "--out", "elsewhere"],
     *([*FEDERATE, *option] for option in (["--alpha", "1"], ["--layers", "1"], ["--name", "a"], ["--wait", "1"], ["--deadline", "1"])),
     ["federate", "rows.csv", "--clients", "site", "--count", "3"],
     ["codes", "reduce", "repetition.npz", "--method", "generators", "--seed-out", "r.npz"],

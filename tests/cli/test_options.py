@@ -80,6 +80,7 @@ KNOWN = {
     "FederatedRule": ("bitket.quantum.learning.federated.server", "Rule"),
     "Formalism": ("bitket.networks.states", "Formalism"),
     "Gradient": ("bitket.quantum.simulation.expectations", "GradientMethod"),
+    "Latent": ("bitket.quantum.learning.latent", "LATENTS"),
     "Mapping": ("bitket.quantum.operators.mappings", "Mapping"),
     "Measurement": ("bitket.quantum.measurement", "METHODS"),
     "Mitigation": ("bitket.quantum.variational.groundstate", "EXTRAPOLATORS"),

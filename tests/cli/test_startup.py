@@ -107,6 +107,8 @@ def test_wrong_input_is_found_before_torch_is_imported():
         ["sentence", "cat sleeps", "--lexicon", "none.json"],
         ["generate", "train", "none", "--out", "x"],
         ["generate", "sample", "none", "--out", "x"],
+        ["denoise", "none", "bell.qasm"],
+        ["denoise", "new", "--train", "none"],
         ["network", "none.json"],
         ["federate", "none.csv"],
         ["federate", "rows.csv", "--clients", "nobody"],

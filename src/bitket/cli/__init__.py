@@ -18,6 +18,7 @@ from bitket import __version__
 from bitket.cli import (
     catalogue,
     codes,
+    denoise,
     federate,
     generate,
     groundstate,
@@ -47,6 +48,7 @@ reproduce.register(app)
 simulate.register(app)
 groundstate.register(app)
 generate.register(app)
+denoise.register(app)
 sentence.register(app)
 network.register(app)
 sign.register(app)

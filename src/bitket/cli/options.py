@@ -26,6 +26,7 @@ __all__ = [
     "Formalism",
     "Gradient",
     "Json",
+    "Latent",
     "Mapping",
     "Measurement",
     "Mitigation",
@@ -161,6 +162,10 @@ FederatedModel = Literal["operator", "circuit"]
 FederatedRule = Literal["estimated", "coherent"]
 Formalism = Literal["fidelity", "bell", "density", "ket"]
 Gradient = Literal["auto", "adjoint", "parameter_shift", "backprop"]
+Latent = Literal[
+    "qaoa", "qaoa-multi", "qaoa-fixed", "hardware-efficient", "real-amplitudes", "strongly-entangling", "product", "random",
+    "identity", "sine", "repeated", "dense", "wide",
+]  # fmt: skip
 Mapping = Literal["jordan_wigner", "parity", "bravyi_kitaev"]
 Measurement = Literal[
     "shadows", "biased", "diagram", "adaptive", "derandomised", "derandomised-biased", "derandomised-diagram", "groups"

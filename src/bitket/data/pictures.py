@@ -1,9 +1,11 @@
-"""A user's own pictures: a folder with one folder for each class, or pictures without labels."""
+"""A user's own pictures: a folder with one folder for each class, pictures without labels, or one as it is and back to PNG."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +14,11 @@ from bitket.data.rows import Images
 from bitket.errors import InvalidInput, MissingExtra
 from bitket.files import opened, require_folder
 
-__all__ = ["PICTURES", "read_images", "read_pictures"]
+__all__ = ["PICTURES", "find_pictures", "png", "read_images", "read_picture", "read_pictures"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _MOST = 1 << 33  # bytes of all pixels
+_MOST_PIXELS = 1 << 26  # of a picture as it is
 
 
 def read_images(path: str | Path, height: int | None = None, width: int | None = None, colour: bool = False) -> Images:
@@ -55,6 +58,20 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURES and f.is_file())
 
 
+def find_pictures(folder: str | Path) -> list[Path]:
+    """The picture files of a folder and of all folders in it, sorted.
+
+    Raises
+    ------
+    InvalidInput
+        There is no such folder, or no picture in it.
+    """
+    found = sorted(f for f in require_folder(folder).rglob("*") if f.suffix.lower() in PICTURES and f.is_file())
+    if not found:
+        raise InvalidInput(f"{folder}: there is no picture in it ({', '.join(PICTURES)})")
+    return found
+
+
 def read_pictures(
     files: Sequence[Path], height: int | None = None, width: int | None = None, colour: bool = False
 ) -> NDArray[np.float32]:
@@ -67,10 +84,7 @@ def read_pictures(
     MissingExtra
         Pillow is not installed.
     """
-    try:
-        import PIL  # noqa: F401
-    except ImportError:
-        raise MissingExtra("reading pictures needs Pillow: pip install 'bitket[images]'") from None
+    _require_pillow()
     if (height is None) != (width is None):
         raise InvalidInput("images: height and width are given together, or neither")
     size = None if height is None or width is None else (height, width)
@@ -106,3 +120,54 @@ def _pixels(file: Path, size: tuple[int, int] | None, colour: bool) -> NDArray[n
         raise
     except Exception as error:  # damaged pictures raise errors of many kinds, SyntaxError among them
         raise InvalidInput(f"{file}: not an image that can be read ({error})") from None
+
+
+def _require_pillow() -> None:
+    try:
+        import PIL  # noqa: F401
+    except ImportError:
+        raise MissingExtra("reading pictures needs Pillow: pip install 'bitket[images]'") from None
+
+
+def read_picture(path: str | Path, *, colour: bool = True) -> NDArray[np.float32]:
+    """Pixels from 0 to 1, ``[height, width]`` of a grey picture and ``[height, width, 3]`` of one in colour, upright as its camera was.
+
+    Parameters
+    ----------
+    colour
+        False: the luminance of a picture in colour. Transparency is left out.
+
+    Raises
+    ------
+    InvalidInput
+        There is no such file, or it is no picture that can be read, or one of more than 64 million pixels.
+    MissingExtra
+        Pillow is not installed.
+    """
+    _require_pillow()
+    from PIL import Image, ImageOps
+
+    try:
+        with opened(path) as stream, Image.open(stream) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise InvalidInput(
+                    f"{path}: {image.width} x {image.height} pixels; {_MOST_PIXELS} are the most that are read"
+                )
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # 16 bits
+                return np.clip(np.asarray(upright, dtype=np.float32) / np.float32(65535), 0, 1)
+            grey = not colour or upright.mode in ("1", "L", "LA", "F")
+            return np.asarray(upright.convert("L" if grey else "RGB"), dtype=np.float32) / np.float32(255)
+    except InvalidInput:
+        raise
+    except Exception as error:  # as above
+        raise InvalidInput(f"{path}: not a picture that can be read ({error})") from None
+
+
+def png(pixels: NDArray[Any]) -> bytes:
+    """Pixels from 0 to 1, ``[height, width]`` or ``[height, width, 3]``, as a PNG file of 8 bits."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)).save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -322,3 +322,20 @@ def test_the_sine_is_a_circuit_without_gates():
 def test_wrong_layers_are_refused(make, words):
     with pytest.raises(InvalidInput, match=words):
         make()
+
+
+def test_shots_take_bounded_memory(monkeypatch):
+    """Blocks of shots, of any size, give the same counts."""
+    from bitket.quantum.simulation import shots
+
+    layer = QAOALayer(3, 1, generator=drawn(), shots=500)
+    z = torch.randn(30, 3, generator=drawn())
+    found = []
+    for most in (1 << 22, 1700, 1):
+        monkeypatch.setattr(shots, "_DRAWN", most)
+        layer.generator = drawn(5)
+        found.append(layer(z))
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+    layer.shots = 10**6
+    assert layer(z[:0]).shape == (0, 3)

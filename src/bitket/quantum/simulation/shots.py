@@ -23,6 +23,7 @@ from bitket.quantum.simulation.program import Unitary
 __all__ = ["draw", "readout_probabilities", "takes", "values"]
 
 _H = np.array([[1, 1], [1, -1]], dtype=complex) / np.sqrt(2)
+_DRAWN = 1 << 22  # shots at a time
 _TURNS = {"X": _H, "Y": _H @ np.diag([1, -1j])}  # takes the eigenbasis of X or Y to that of Z
 
 
@@ -107,9 +108,11 @@ def readout_probabilities(p: torch.Tensor, noise: Any) -> torch.Tensor:
 def draw(p: torch.Tensor, shots: int, generator: torch.Generator) -> torch.Tensor:
     """Counts ``[..., 2^n]`` of ``shots`` draws from probabilities ``[..., 2^n]`` (normalised here), as float64 on the CPU."""
     flat = p.detach().to(dtype=torch.float64, device="cpu").reshape(-1, p.shape[-1])
-    edges = flat.cumsum(-1)
-    u = torch.rand(flat.shape[0], shots, generator=generator, dtype=torch.float64) * edges[:, -1:]
-    index = torch.searchsorted(edges, u, right=True).clamp_max(p.shape[-1] - 1)
     counts = torch.zeros_like(flat)
-    counts.scatter_add_(1, index, torch.ones_like(u))
+    rows = max(1, _DRAWN // shots)  # the numbers drawn do not depend on it
+    for probabilities, here in zip(flat.split(rows), counts.split(rows), strict=True):
+        edges = probabilities.cumsum(-1)
+        u = torch.rand(len(here), shots, generator=generator, dtype=torch.float64) * edges[:, -1:]
+        index = torch.searchsorted(edges, u, right=True).clamp_max(p.shape[-1] - 1)
+        here.scatter_add_(1, index, torch.ones_like(u))
     return counts.reshape(p.shape)
