@@ -6,10 +6,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import make_blobs
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.svm import SVC
 
+from bitket.data import angle_pipeline
 from bitket.errors import InvalidInput
 from bitket.learning import AQGD, SPSA
 from bitket.quantum.learning.attacks import bim, fgsm, masked_adam, pgd, random_noise
+from bitket.quantum.learning.baselines import logistic, svm
 from bitket.quantum.learning.differentiable import as_module
 from bitket.quantum.learning.kernels import QuantumSVC
 from bitket.quantum.learning.variational import VariationalClassifier
@@ -140,8 +148,11 @@ NAMES = np.array(["low", "high"])[BLOBS[1]]
         lambda: VQC(optimizer=AQGD(30, mode="exact")),
         lambda: VariationalClassifier(depth=1, optimiser=SPSA(60), shots=None, predict_shots=None),
         lambda: QuantumSVC(),
+        lambda: logistic(),
+        lambda: svm(),
+        lambda: make_pipeline(angle_pipeline(2), VQC(scale=None, optimizer=AQGD(30, mode="exact"))),
     ],
-    ids=["vqc", "variational", "svc"],
+    ids=["vqc", "variational", "svc", "logistic", "svm", "pipeline"],
 )
 def classifier(request):
     return request.param().fit(BLOBS[0], NAMES)
@@ -165,6 +176,10 @@ def test_every_classifier_is_attacked_through_its_encoding(classifier):
     x = BLOBS[0]
     module, to_samples, to_index = as_module(classifier)
     inner = ((x > x.min(0) + 0.2) & (x < x.max(0) - 0.2)).all(1)  # elsewhere the scaling is clipped
+    if isinstance(classifier, Pipeline) and isinstance(classifier[0], Pipeline):
+        angles = classifier[:-1].transform(x)
+        inner &= ((angles > 0.1) & (angles < np.pi - 0.1)).all(1)
+    assert inner.sum() >= 5
     leaf = to_samples(x).requires_grad_()
     torch.nn.functional.cross_entropy(module(leaf), to_index(NAMES), reduction="sum").backward()
     h, found = 1e-5, []
@@ -218,6 +233,29 @@ class Rounded(torch.nn.Module):
 def test_labels_that_the_fit_did_not_see_are_refused(classifier):
     with pytest.raises(InvalidInput, match="'middle'"):
         fgsm(classifier, BLOBS[0][:1], ["middle"], 0.1)
+
+
+def test_steps_and_classifiers_without_a_gradient_are_named():
+    x, y = make_blobs(12, 2, centers=2, random_state=0)
+    for model, words in (
+        (make_pipeline(PolynomialFeatures(2), LogisticRegression()), "PolynomialFeatures"),
+        (SVC(kernel="linear"), "rbf"),
+        (KNeighborsClassifier(), "KNeighborsClassifier"),
+    ):
+        with pytest.raises(InvalidInput, match=words):
+            fgsm(model.fit(x, y), x, y, 0.1)
+    with pytest.raises(InvalidInput, match="3 features"):
+        fgsm(LogisticRegression().fit(x, y), np.ones((1, 3)), y[:1], 0.1)
+    for unfitted in (LogisticRegression(), make_pipeline(StandardScaler(), QuantumSVC())):
+        with pytest.raises(InvalidInput, match="not fitted"):
+            fgsm(unfitted, x, y, 0.1)
+
+
+def test_three_classes_of_logistic_regression_have_its_probabilities():
+    x, y = make_blobs(30, 4, centers=3, random_state=0)
+    model = make_pipeline(StandardScaler(), PCA(2, whiten=True), LogisticRegression()).fit(x, y)
+    module, to_samples, _ = as_module(model)
+    np.testing.assert_allclose(module(to_samples(x)).softmax(1).numpy(), model.predict_proba(x), atol=1e-9)
 
 
 def test_votes_of_three_classes_have_no_gradient():

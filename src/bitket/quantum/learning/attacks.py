@@ -3,7 +3,7 @@
     FGSM          x' = Π(x + ε sign ∇L)                                     Goodfellow, Shlens, Szegedy 2015, arXiv:1412.6572
     PGD, L∞       x_{k+1} = Π(x_k + a sign ∇L)                              Madry et al. 2018, arXiv:1706.06083
     PGD, L2       x_{k+1} = Π(x_k + a ∇L / |∇L|)
-    masked Adam   Adam on x, up the loss, the gradient zero outside the mask  Ren et al. 2022, arXiv:2204.01738
+    masked Adam   Adam on x, down the true class's probability, within a mask  Ren et al. 2022, arXiv:2204.01738
 
 Π projects onto the ball of radius ε round x, then onto the allowed range of values. The gradient passes through whatever the model does
 with its input, the encoding of data into a circuit included; so any torch module that gives logits is attacked alike, and so is any

@@ -2,7 +2,8 @@
 
 A module is one already, and a `ModuleClassifier` holds one. The others compute in NumPy; here their fitted scaling, circuit and decision
 are put together again in torch, with exact probabilities whatever shots they predict with, so that the gradient passes through the
-encoding. Where p is the probability of the second class, the logits are log(1 - p) and log p: their softmax gives p back.
+encoding; and so are the classical ones of scikit-learn that they are judged by. Where p is the probability of the second class, the
+logits are log(1 - p) and log p: their softmax gives p back.
 
 >>> import numpy as np
 >>> from bitket.quantum.variational.classifier import VQC
@@ -19,6 +20,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import SVC
+from sklearn.utils.validation import check_array
 
 from bitket.algebra import PauliSum
 from bitket.data.estimators import SampleClassifier, check_fitted, plain_labels
@@ -46,7 +53,9 @@ def as_module(model: Any) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor
     ----------
     model
         A `torch.nn.Module` (its labels are class indices), or a fitted classifier: one with a ``module_``, `VQC`,
-        `VariationalClassifier`, or `QuantumSVC` of two classes with a `QuantumKernel` without noise (their labels are those of the fit).
+        `VariationalClassifier`, `QuantumSVC` of two classes with a `QuantumKernel` without noise, scikit-learn's `LogisticRegression` or
+        `SVC` of two classes with a Gaussian kernel, or a pipeline of scalers and principal components that ends in one of these (their
+        labels are those of the fit).
 
     Raises
     ------
@@ -57,23 +66,30 @@ def as_module(model: Any) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor
     """
     if isinstance(model, torch.nn.Module):
         return model, lambda x: _as_samples(model, x), _as_indices
-    if not isinstance(model, SampleClassifier):
-        raise InvalidInput(f"{type(model).__name__}: a torch module that gives logits or a fitted classifier is needed")
-    check_fitted(model, model._fit_gives)
-    if isinstance(getattr(model, "module_", None), torch.nn.Module):
-        return model.module_, model.samples, lambda y: _labelled(model, y)
+    if isinstance(model, Pipeline):
+        inner, _, to_index = as_module(model[-1])
+        module = torch.nn.Sequential(*map(_affine, model[:-1]), inner)
+        return module.eval(), lambda x: _rows(model, x), to_index
     kinds: dict[type, Callable[[Any], torch.nn.Module]] = {
         VQC: _Parity,
         VariationalClassifier: _Separated,
         QuantumSVC: _Margin,
+        LogisticRegression: _Linear,
+        SVC: _Gaussian,
     }
     make = next((make for kind, make in kinds.items() if isinstance(model, kind)), None)
+    if isinstance(model, SampleClassifier):
+        check_fitted(model, model._fit_gives)
+        whole: Any = model
+        if isinstance(getattr(whole, "module_", None), torch.nn.Module):
+            return whole.module_, whole.samples, lambda y: _labelled(model, y)
     if make is None:
         known = ", ".join(kind.__name__ for kind in kinds)
         raise InvalidInput(
             f"{type(model).__name__}: it has no gradient; torch modules, classifiers of them, {known} do"
         )
-    return make(model).eval(), lambda x: torch.from_numpy(model._seen(x)), lambda y: _labelled(model, y)
+    check_fitted(model, "classes_")
+    return make(model).eval(), lambda x: _rows(model, x), lambda y: _labelled(model, y)
 
 
 def _as_samples(module: torch.nn.Module, x: Any) -> torch.Tensor:
@@ -84,6 +100,19 @@ def _as_samples(module: torch.nn.Module, x: Any) -> torch.Tensor:
         return torch.as_tensor(np.asarray(x, dtype=float), dtype=like.dtype, device=like.device)
     except (TypeError, ValueError):
         raise InvalidInput("samples: numbers [N, ...] are needed") from None
+
+
+def _rows(model: Any, x: Any) -> torch.Tensor:
+    """Samples ``[N, d]`` of finite numbers, as many as the model was fitted to."""
+    values = x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else x
+    name, needed = type(model).__name__, model.n_features_in_
+    try:
+        found = check_array(values, dtype=np.float64, ensure_min_samples=0, copy=True)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"{name}: {str(error).splitlines()[0]}") from None
+    if found.shape[1] != needed:
+        raise InvalidInput(f"{name}: samples of {found.shape[1]} features; it is fitted to {needed}")
+    return torch.from_numpy(found)
 
 
 def _as_indices(y: Any) -> torch.Tensor:
@@ -181,3 +210,75 @@ class _Margin(_Scaled):
         overlaps = statevector(self.feature_map, inputs=self.angles(x)) @ self.states.T
         margin = (overlaps.real**2 + overlaps.imag**2) @ self.dual + self.intercept
         return torch.stack([torch.zeros_like(margin), margin], -1)
+
+
+class _Linear(torch.nn.Module):
+    weights: torch.Tensor
+    offset: torch.Tensor
+
+    def __init__(self, model: LogisticRegression) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.tensor(model.coef_.T, dtype=torch.float64))
+        self.register_buffer("offset", torch.tensor(model.intercept_, dtype=torch.float64))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits = x @ self.weights + self.offset
+        return torch.cat([torch.zeros_like(logits), logits], -1) if logits.shape[1] == 1 else logits
+
+
+class _Gaussian(torch.nn.Module):
+    """``Σ_i d_i exp(-γ |x - s_i|²) + b`` as the logit of the second class."""
+
+    support: torch.Tensor
+    dual: torch.Tensor
+
+    def __init__(self, model: SVC) -> None:
+        super().__init__()
+        if model.kernel != "rbf" or len(model.classes_) != 2:
+            raise InvalidInput(
+                f"SVC with kernel {model.kernel!r} of {len(model.classes_)} classes: for gradients 'rbf' and two classes are needed"
+            )
+        self.register_buffer("support", torch.tensor(model.support_vectors_, dtype=torch.float64))
+        self.register_buffer("dual", torch.tensor(model.dual_coef_[0], dtype=torch.float64))
+        self.gamma, self.offset = float(model._gamma), float(model.intercept_[0])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        squares = (x[:, None] - self.support).square().sum(-1)
+        margin = torch.exp(-self.gamma * squares) @ self.dual + self.offset
+        return torch.stack([torch.zeros_like(margin), margin], -1)
+
+
+class _Affine(torch.nn.Module):
+    """``(x - a) A + b``, then clipped if the step clips."""
+
+    a: torch.Tensor
+    matrix: torch.Tensor
+    b: torch.Tensor
+
+    def __init__(self, a: Any, matrix: Any, b: Any, clip: tuple[float, float] | None = None) -> None:
+        super().__init__()
+        for name, value in (("a", a), ("matrix", matrix), ("b", b)):
+            self.register_buffer(name, torch.tensor(np.asarray(value), dtype=torch.float64))
+        self.clip = clip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = (x - self.a) @ self.matrix + self.b
+        return y if self.clip is None else y.clamp(*self.clip)
+
+
+def _affine(step: Any) -> torch.nn.Module:
+    """A fitted scaler or principal components in torch."""
+    if isinstance(step, StandardScaler):
+        mean = np.zeros(step.n_features_in_) if step.mean_ is None else step.mean_
+        scale = np.ones(step.n_features_in_) if step.scale_ is None else step.scale_
+        return _Affine(mean, np.diag(1 / scale), 0.0)
+    if isinstance(step, MinMaxScaler):
+        return _Affine(0.0, np.diag(step.scale_), step.min_, step.feature_range if step.clip else None)
+    if isinstance(step, PCA):
+        scale = np.sqrt(step.explained_variance_) if step.whiten else np.ones(step.n_components_)
+        return _Affine(step.mean_, step.components_.T / scale, 0.0)
+    if isinstance(step, Pipeline):
+        return torch.nn.Sequential(*map(_affine, step))
+    raise InvalidInput(
+        f"pipeline: no gradient passes {type(step).__name__}; StandardScaler, MinMaxScaler and PCA let it"
+    )
