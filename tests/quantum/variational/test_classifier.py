@@ -176,7 +176,7 @@ def test_shots_estimate_loss_and_gradient():
 
 
 # -- the classifier ------------------------------------------------------------------------------------------------------
-@parametrize_with_checks([VQC(optimizer=AQGD(20, mode="exact")), VQC(optimizer=AQGD(20, mode="exact"), shots=200)])
+@parametrize_with_checks([VQC(optimizer=AQGD(20, mode="exact")), VQC(optimizer=AQGD(5, mode="exact"), shots=50)])
 def test_keeps_scikit_learns_contract(estimator, check):
     check(estimator)
 
