@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from bitket.errors import InvalidInput
-from bitket.quantization.grids import Nested, Scheme, dequantize, pack, quantize, scales_of, unpack
+from bitket.quantization.grids import Nested, PowerOfTwo, Scheme, dequantize, pack, quantize, scales_of, unpack
 from bitket.quantization.grids.integer import code_dtype
 from bitket.quantization.grids.scales import nested_parts
 
@@ -81,15 +81,18 @@ class QuantizedTensor:
         return sum(t.numel() * t.element_size() for t in self.to_tensors().values())
 
     def to_tensors(self) -> dict[str, torch.Tensor]:
-        """The parts to store: ``codes`` packed up to 8 bits, ``scale`` (or ``scale`` and ``inner`` if nested), ``zero``."""
-        bits = self.scheme.bits
-        out = {"codes": pack(self.codes.flatten(), bits) if bits <= 8 else self.codes.contiguous()}
-        if isinstance(self.scheme.scale, Nested):
-            inner, outer = nested_parts(self.scale, self.scheme.scale)
-            out |= {
-                "inner": inner.to(torch.uint8 if self.scheme.scale.bits <= 8 else torch.int32),
-                "scale": outer.contiguous(),
-            }
+        """The parts to store.
+
+        ``codes`` are packed up to 8 bits, each row of the first axis by itself; ``scale`` are floats, int8 exponents of powers of two, or the
+        outer floats of nested scales, whose whole numbers are ``inner``; ``zero`` has the type of codes.
+        """
+        bits, form = self.scheme.bits, self.scheme.scale
+        out = {"codes": pack(_rows(self.codes), bits) if bits <= 8 else self.codes.contiguous()}
+        if isinstance(form, Nested):
+            inner, outer = nested_parts(self.scale, form)
+            out |= {"inner": inner.to(torch.uint8 if form.bits <= 8 else torch.int32), "scale": outer.contiguous()}
+        elif isinstance(form, PowerOfTwo):
+            out["scale"] = (torch.frexp(self.scale).exponent - 1).to(torch.int8)
         else:
             out["scale"] = self.scale.contiguous()
         if self.zero is not None:
@@ -113,7 +116,8 @@ class QuantizedTensor:
         codes = tensors["codes"]
         if scheme.bits <= 8:
             signed = scheme.signed and scheme.kind == "int"
-            codes = unpack(codes, scheme.bits, torch.Size(shape).numel(), signed=signed).view(shape)
+            count = torch.Size(shape[1:] if len(shape) > 1 else shape).numel()
+            codes = unpack(codes, scheme.bits, count, signed=signed).view(shape)
         elif tuple(codes.shape) != tuple(shape):
             raise InvalidInput(
                 f"quantised tensor {scheme}: codes of shape {list(codes.shape)}, {list(shape)} is needed"
@@ -121,8 +125,14 @@ class QuantizedTensor:
         scale = tensors["scale"]
         if isinstance(scheme.scale, Nested):
             scale = tensors["inner"].to(scale.dtype) * scale
+        elif isinstance(scheme.scale, PowerOfTwo):
+            scale = torch.ldexp(torch.ones(()), scale.to(torch.int32))
         zero = tensors["zero"].to(torch.int32) if "zero" in tensors else None
         return cls(codes, scheme, scale, zero)
+
+
+def _rows(codes: torch.Tensor) -> torch.Tensor:
+    return codes.flatten(1) if codes.ndim > 1 else codes.flatten()
 
 
 class PackedWeight(torch.nn.Module):

@@ -114,7 +114,7 @@ class _Copy:
 
     def _copy(self, node: Node) -> None:
         if node.op == "placeholder":
-            self.new[node] = self.graph.placeholder(str(node.target))
+            self.new[node] = self._note(node, self.graph.placeholder(str(node.target)), str(node.target))
         elif node.op == "get_attr":
             self.new[node] = node  # copied where something reads it
         elif node.op == "output":
@@ -180,7 +180,7 @@ class _Copy:
             shape = tuple(n if isinstance(n, int) else -1 for n in value.shape)
         elif isinstance(value, tuple | list) and any(isinstance(v, torch.Tensor) for v in value):
             shape = ()
-        new.meta = {"path": path, "shape": shape}
+        new.meta = {"path": path, "shape": shape, "dtype": getattr(value, "dtype", None)}
         return new
 
     def _argument(self, value: Any) -> Any:
