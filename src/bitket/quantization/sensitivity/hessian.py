@@ -231,7 +231,7 @@ class LossSurface:
 
     def products(self, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """H_b v_b of each block on its own; vectors and results are flat ``[n_b]``, in the vectors' precision."""
-        shaped = {b: self._shaped(b, v) for b, v in vectors.items()}
+        shaped = {b: self.shaped(b, v) for b, v in vectors.items()}
         total = {b: torch.zeros_like(v) for b, v in vectors.items()}
         for graph in self.graphs(vectors):
             for b, out in total.items():
@@ -239,7 +239,8 @@ class LossSurface:
                 out.add_(flat.to(out), alpha=graph.share)
         return total
 
-    def _shaped(self, block: str, vector: Tensor) -> list[Tensor]:
+    def shaped(self, block: str, vector: Tensor) -> list[Tensor]:
+        """A flat vector ``[n_b]`` in the shapes and the precision of the block's weights."""
         weights = list(self.blocks[block].values())
         parts = vector.split([w.numel() for w in weights])
         return [part.reshape(w.shape).to(w) for part, w in zip(parts, weights, strict=True)]

@@ -5,12 +5,15 @@
 Probes are drawn until the standard error of their mean is small enough. *Separate* probes take each block on its own. A *joint* probe
 takes all blocks in one pass: its values v_b . (H v)_b have the same means, but their variances gain sum_c |H_bc|_F^2 from the other blocks c.
 ``auto`` draws ten of each and goes on with the way that needs less work; a probe of one block is reckoned as half the share of blocks
-that lie behind it: it runs through those, without the other blocks' own derivatives.
+that lie behind it: it runs through those, without the other blocks' own derivatives. Where separate probes would take long, a few large
+eigenvalues make the spread; they are taken out exactly, with an orthonormal Q that spans ten products (Hutch++):
+
+    Tr H = Tr Q'HQ + E[v'.H v'],   v' = v - Q Q'v
 
 The same for activations: the loss of input k alone depends on the activations of input k, so one sign vector over a whole batch gives
 sum_k z_k . H_k z_k, and the trace is the mean over inputs.
 
-Source: Dong et al. 2020, arXiv:1911.03852, section 3; Hutchinson 1990; Avron and Toledo 2011.
+Source: Dong et al. 2020, arXiv:1911.03852, section 3; Hutchinson 1990; Meyer, Musco, Musco and Woodruff 2021, arXiv:2010.09649.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from bitket.runs.storage import load_tree, save_tree
 
 __all__ = ["Trace", "activation_trace", "hessian_trace"]
 
+_MANY = 40  # probes from which on it pays to take out large eigenvalues, which costs thirty products
 _CHUNK = 10  # probes for which a batch's first pass is shared, and after which the errors are looked at
 Mode = Literal["auto", "separate", "joint"]
 
@@ -43,7 +47,7 @@ class Trace:
     value, standard_error
         Mean of the probes, and its standard error by their spread.
     probes
-        How many there were.
+        How many there were; those that took out large eigenvalues are not counted.
     size
         Dimension n of the Hessian.
     """
@@ -90,20 +94,46 @@ class _Weights:
         self.surface = surface
         self.sizes = {b: surface.size(b) for b in surface.blocks}
 
-    def sweep(self, groups: Sequence[Sequence[str]], count: int, generator: torch.Generator) -> dict[str, list[float]]:
-        """``count`` probes of each group of blocks that are taken together."""
+    def sweep(
+        self,
+        groups: Sequence[Sequence[str]],
+        count: int,
+        generator: torch.Generator,
+        without: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, list[float]]:
+        """``count`` probes of each group of blocks that are taken together, orthogonal to the columns of ``without``."""
         names = [b for group in groups for b in group]
         found = {b: [0.0] * count for b in names}
         probes = [
             {b: [_signs(w.shape, w, generator) for w in self.surface.blocks[b].values()] for b in names}
             for _ in range(count)
         ]
+        for b, q in (without or {}).items():
+            for probe in probes:
+                v = torch.cat([part.reshape(-1) for part in probe[b]]).to(q)
+                probe[b] = self.surface.shaped(b, v - q @ (q.T @ v))
         for graph in self.surface.graphs(names):
             for j, probe in enumerate(probes):
                 for group in groups:
                     for b, product in graph.product(group, probe).items():
                         found[b][j] += graph.share * _dot(probe[b], product)
         return found
+
+    def dominant(self, block: str, generator: torch.Generator) -> tuple[Tensor, float]:
+        """An orthonormal basis of ten products with random signs, ``[n, 10]``, and the trace of the Hessian within it."""
+        n = self.sizes[block]
+        like = next(iter(self.surface.blocks[block].values()))
+        signs = _signs((n, min(_CHUNK, n)), like, generator)
+        q, _ = torch.linalg.qr(self._products(block, signs).double())
+        return q, float((q * self._products(block, q)).sum())
+
+    def _products(self, block: str, columns: Tensor) -> Tensor:
+        total = torch.zeros_like(columns)
+        for graph in self.surface.graphs([block]):
+            for k in range(columns.shape[1]):
+                product = graph.product([block], {block: self.surface.shaped(block, columns[:, k])})[block]
+                total[:, k] += graph.share * torch.cat([part.reshape(-1) for part in product]).to(columns)
+        return total
 
 
 def _dot(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
@@ -195,7 +225,7 @@ def hessian_trace(
     max_probes
         At most so many a block, also where the error is still larger.
     mode
-        ``"separate"``, ``"joint"`` or ``"auto"``.
+        ``"separate"``, ``"joint"`` or ``"auto"``, which also takes out large eigenvalues.
     generator
         Draws the signs.
     checkpoint
@@ -256,7 +286,14 @@ def _estimate(
         )
     blocks = list(probes.sizes)
     settings = {"sizes": dict(probes.sizes), "mode": mode, "tolerance": tolerance, "most": most}
-    state: dict[str, Any] = {"settings": settings, "way": mode, "samples": {b: [] for b in blocks}}
+    state: dict[str, Any] = {
+        "settings": settings,
+        "way": mode,
+        "samples": {b: [] for b in blocks},
+        "long": [],  # blocks whose large eigenvalues are taken out, one after the other, and for the present one how
+        "basis": {},
+        "inside": {},
+    }
     if checkpoint is not None and checkpoint.exists():
         state = load_tree(checkpoint)
         if state.get("settings") != settings:
@@ -271,16 +308,28 @@ def _estimate(
         )
 
     while open_blocks := [b for b in blocks if not done(b)]:
+        short = [b for b in open_blocks if b not in state["long"]]
         if state["way"] == "auto":
             count = min(_CHUNK, most)
             pilots = {way: probes.sweep(_groups(way, blocks), count, generator) for way in ("separate", "joint")}
             state["way"] = min(pilots, key=lambda way: _work(way, pilots[way], tolerance))
             samples.update(pilots[state["way"]])
-        else:
-            active = blocks if state["way"] == "joint" else open_blocks
+            if state["way"] == "separate" and isinstance(probes, _Weights):
+                state["long"] = [b for b in blocks if not done(b) and _needed(samples[b], tolerance) > _MANY]
+        elif state["way"] == "joint" or short:
+            active = blocks if state["way"] == "joint" else short
             count = min(_CHUNK, most - min(len(samples[b]) for b in active))
             for b, values in probes.sweep(_groups(state["way"], active), count, generator).items():
                 samples[b] += values
+        else:
+            assert isinstance(probes, _Weights)
+            block = open_blocks[0]
+            if block not in state["basis"]:
+                basis, inside = probes.dominant(block, generator)
+                state["basis"], state["inside"], samples[block] = {block: basis}, {block: inside}, []
+            count = min(_CHUNK, most - len(samples[block]))
+            rest = probes.sweep([[block]], count, generator, state["basis"])[block]
+            samples[block] += [state["inside"][block] + value for value in rest]
         if checkpoint is not None:
             save_tree(checkpoint, state | {"generator": generator})
         if callback is not None:
@@ -292,9 +341,14 @@ def _groups(way: str, blocks: Sequence[str]) -> list[list[str]]:
     return [list(blocks)] if way == "joint" else [[b] for b in blocks]
 
 
+def _needed(values: Sequence[float], tolerance: float) -> float:
+    """Probes to the tolerance, by the spread of some."""
+    return max(1.0, len(values) * (Trace.of(values, 1).relative_error / tolerance) ** 2)
+
+
 def _work(way: str, pilots: Mapping[str, Sequence[float]], tolerance: float) -> float:
     """Passes through the whole network that the rest takes, by the pilots' spread."""
-    needed = [max(1.0, (Trace.of(v, 1).relative_error / tolerance) ** 2) for v in pilots.values()]
+    needed = [_needed(v, tolerance) for v in pilots.values()]
     if way == "joint":
         return max(needed)
-    return sum(m * (len(needed) - k) / len(needed) / 2 for k, m in enumerate(needed))
+    return sum(min(m, _MANY) * (len(needed) - k) / len(needed) / 2 for k, m in enumerate(needed))
