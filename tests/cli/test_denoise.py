@@ -41,6 +41,7 @@ def test_train_and_denoise(bitket, folder):
     found = json.loads(out)
     assert (found["side"], found["pictures"], found["latent"], found["noise"]) == (8, 6, "qaoa", "gaussian:0.15")
     rows = {row["denoiser"]: row for row in found["denoisers"]}
+    assert found["judged"] == 6
     assert list(rows)[:4] == ["qaoa", "identity", "dense", "(noisy)"]
     assert rows["qaoa"]["parameters"] == rows["identity"]["parameters"] + 6
     assert rows["qaoa"]["psnr_db"] > rows["(noisy)"]["psnr_db"] + 2

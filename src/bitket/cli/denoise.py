@@ -24,6 +24,7 @@ __all__ = ["register"]
 
 _SMALLEST = 12  # pixels of a picture's side: the window of SSIM is 11
 _WHOLE = 32  # pixels up to which pictures of one size are tiles themselves
+_FEW = 20  # pictures below which each gives a part that is not learnt from
 _TILES, _HELD_TILES = 4000, 500
 _JUDGED, _CROP = 12, 128  # pictures that are compared, and the part of them
 
@@ -128,11 +129,11 @@ def _train(model: Path, folder: Path, noise: str, latent: str, epochs: int, seed
     from bitket.runs.progress import Bars
 
     spoil = corruption(noise)
-    learnt, held = _split(_pictures(folder), np.random.default_rng([seed, 0]))
-    same = {p.shape for p in (*learnt, *held)}
-    side = next(iter(same))[0] if len(same) == 1 else 0
-    side = side if (side, side) in same and side <= _WHOLE and side % 4 == 0 else 8
-    whole = (side, side) in same
+    pictures = _pictures(folder)
+    side = _whole_side(pictures)
+    whole = side is not None
+    learnt, held = _split(pictures, whole, np.random.default_rng([seed, 0]))
+    side = side or 8
     rng = np.random.default_rng([seed, 1])
     clean, kept = (
         np.stack(part) if whole else tiles(part, side, count, rng)
@@ -155,7 +156,7 @@ def _train(model: Path, folder: Path, noise: str, latent: str, epochs: int, seed
     for _ in bar:  # what early stopping saved
         pass
     table = _compared(models, spoil, [_middle(p) for p in held[:_JUDGED]], clean, seed)
-    about = {"noise": str(spoil), "pictures": len(learnt) + len(held), "seed": seed}
+    about = {"noise": str(spoil), "pictures": len(pictures), "seed": seed}
     models[latent].save(model, about)
     return about | {
         "tiles": len(clean),
@@ -183,16 +184,25 @@ def _pictures(folder: Path) -> list[np.ndarray]:
     return found
 
 
-def _split(pictures: list[np.ndarray], rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Pictures to learn from, and a tenth, one at least, that is not learnt from; of a single picture its right quarter."""
+def _whole_side(pictures: list[np.ndarray]) -> int | None:
+    """The side of small square pictures of one size, which are tiles themselves."""
+    height, width = pictures[0].shape
+    same = all(p.shape == (height, width) for p in pictures)
+    return height if same and height == width <= _WHOLE and height % 4 == 0 else None
+
+
+def _split(
+    pictures: list[np.ndarray], whole: bool, rng: np.random.Generator
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """What is learnt from, and what is not: a tenth of the pictures; of few larger ones the right quarter of each."""
+    if not whole and len(pictures) < _FEW:
+        cuts = [3 * p.shape[1] // 4 for p in pictures]
+        held = [p[:, c:] for p, c in zip(pictures, cuts, strict=True) if p.shape[1] - c >= _SMALLEST]
+        if held:
+            return [p[:, :c] if p.shape[1] - c >= _SMALLEST else p for p, c in zip(pictures, cuts, strict=True)], held
     if len(pictures) == 1:
-        (only,) = pictures
-        cut = 3 * only.shape[1] // 4
-        if only.shape[1] - cut < _SMALLEST:
-            raise InvalidInput(
-                f"a single picture of {only.shape[0]} x {only.shape[1]} pixels: more, or a wider one, are needed"
-            )
-        return [only[:, :cut]], [only[:, cut:]]
+        height, width = pictures[0].shape
+        raise InvalidInput(f"a single picture of {height} x {width} pixels: more, or a wider one, are needed")
     order = rng.permutation(len(pictures))
     count = max(1, len(pictures) // 10)
     return [pictures[k] for k in order[count:]], [pictures[k] for k in order[:count]]
@@ -265,7 +275,8 @@ def _print(found: dict[str, Any]) -> None:
             table.add_row(row["denoiser"], str(row.get("parameters", "")), f"{row['ssim']:.4f}", decibels, ahead)
         screen.print(table)
         screen.print(
-            f"on {found['judged']} held-out pictures; one training each, ± is the standard error over the pictures"
+            f"on {found['judged']} pictures, or parts of pictures, that were not learnt from; one training each, "
+            "± is the standard error over them"
         )
     for name in found.get("denoised", []):
         screen.print(f"written: {name}", markup=False)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import islice, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -254,11 +255,8 @@ class DenoisingAutoencoder(nn.Module):
         fall = np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)).astype(np.float32)
         window = np.outer(fall, fall)
         total, weight = np.zeros_like(padded), np.zeros_like(padded)
-        places = [
-            (r, c) for r in _places(padded.shape[0], side, overlap) for c in _places(padded.shape[1], side, overlap)
-        ]
-        for start in range(0, len(places), _BATCH):
-            here = places[start : start + _BATCH]
+        places = product(*(_places(n, side, overlap) for n in padded.shape))
+        while here := list(islice(places, _BATCH)):
             made = self._clean(np.stack([padded[r : r + side, c : c + side] for r, c in here]))
             for (r, c), tile in zip(here, made, strict=True):
                 total[r : r + side, c : c + side] += window * tile
