@@ -168,6 +168,50 @@ def latent_qaoa() -> Case:
     return Case(model, model.latent, torch.rand(64, 1, 28, 28, generator=generator), None, peer, one_by_one=True)
 
 
+def transfer() -> Case:
+    """Transfer trained from end to end: an encoder 784-256-64, 5 components, the cascade's 32 probabilities, dense layers, batch 128."""
+    from bitket.quantum.learning.autoencoder import Autoencoder
+    from bitket.quantum.learning.feature_map import FeatureLayer, cascade_feature_map
+    from bitket.quantum.learning.transfer import dense_head
+
+    generator = torch.Generator().manual_seed(0)
+    layer = FeatureLayer(cascade_feature_map(5))
+    encoder = Autoencoder((784, 256, 64), generator=generator).encoder
+    model = torch.nn.Sequential(encoder, torch.nn.Linear(64, 5), layer, *dense_head(layer.outputs, 10))
+
+    def peer(device: str, method: str) -> torch.nn.Module:
+        import pennylane as qml
+
+        @qml.qnode(qml.device(device, wires=5), interface="torch", diff_method=method)
+        def circuit(inputs: torch.Tensor) -> Any:
+            qml.AngleEmbedding(inputs, range(5), rotation="Y")
+            qml.Hadamard(0)
+            for q in range(4):
+                qml.CNOT([q, q + 1])
+            if (
+                method == "adjoint"
+            ):  # it takes expectation values alone: of all words of Z, whose transform the probabilities are
+                words = [[q for q in range(5) if k >> q & 1] for k in range(1, 32)]
+                return [
+                    qml.expval(qml.prod(*map(qml.PauliZ, word)) if len(word) > 1 else qml.PauliZ(*word))
+                    for word in words
+                ]
+            return qml.probs(wires=range(4, -1, -1))
+
+        layer = qml.qnn.TorchLayer(circuit, {})
+        if method != "adjoint":
+            return layer
+        signs = torch.tensor([[(-1.0) ** (j & k).bit_count() for k in range(32)] for j in range(32)])
+
+        class Transformed(torch.nn.Module):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return torch.nn.functional.pad(layer(x).to(x.dtype), (1, 0), value=1.0) @ signs / 32
+
+        return Transformed()
+
+    return Case(model, layer, torch.rand(128, 784, generator=generator), 10, peer)
+
+
 class _OneByOne(torch.nn.Module):
     def __init__(self, layer: torch.nn.Module) -> None:
         super().__init__()
@@ -182,6 +226,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "hqnn-quanv": quanvolution,
     "interleaved": interleaved_images,
     "latent-qaoa": latent_qaoa,
+    "transfer": transfer,
 }
 
 

@@ -169,6 +169,17 @@ def test_gradients():
     torch.testing.assert_close(slope, torch.autograd.grad(layer(3)(x)[:, 0].sum(), x)[0])
 
 
+def test_values_with_gradients_are_those_without():
+    """With a gradient they come from expectation values, up to 6 qubits; else from the state."""
+    for n in (1, 3, 7):
+        x = torch.tensor(drawn(4, n))
+        net = FeatureLayer(interleaved_feature_map(n, 2), dtype=F64, generator=torch.Generator().manual_seed(2))
+        with torch.no_grad():
+            expected = net(x)
+        torch.testing.assert_close(net(x), expected, atol=1e-13, rtol=0)
+        assert net(x).requires_grad
+
+
 def test_amplitudes():
     x = torch.randn(4, 6, dtype=F64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     plain = FeatureLayer(Circuit(3), encoding="amplitude", dtype=F64)
