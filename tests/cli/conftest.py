@@ -47,6 +47,8 @@ def _files():
     Path("message.txt").write_text("pay")
     rows = [f"{k % 7},{k % 5},{'a' if k % 3 else 'b'},{k % 2}" for k in range(24)]
     Path("rows.csv").write_text("x,y,site,label\n" + "\n".join(rows) + "\n")
+    rows = [f"{k % 2 + 0.1 * (k % 5)},{0.3 * (k % 3)},{'no' if k % 2 else 'yes'}" for k in range(20)]
+    Path("table.csv").write_text("\n".join(["width,height,label", *rows]) + "\n")
     Path("lexicon.json").write_text('{"cat": "N", "sleeps": "IV"}')
 
 
@@ -64,6 +66,8 @@ def calls(tmp_path, monkeypatch):
         "reproduce": ["reproduce", STUDY],
         "simulate": ["simulate", "bell.qasm", "--observable", "ZZ", "--shots", "100"],
         "groundstate": ["groundstate", "0.5*ZZ - XI", "--largest", "2", "--shots", "100"],
+        "classify": ["classify", "table.csv", "--folds", "2"],
+        "predict": ["predict", "table.safetensors", "table.csv"],
         "generate train": "generate train circuits --out model{n}.safetensors --width 8 --layers 1 --context 32 --epochs 1".split(),
         "generate sample": "generate sample made.safetensors --out new{n} --count 2 --lines 10".split(),
         "generate verify": "generate verify others --against circuits".split(),
@@ -91,6 +95,7 @@ def made_once(tmp_path_factory):
         for line in (
             ["run", STUDY, "finished", "--set", "rounds=1"],
             "generate train circuits --out made.safetensors --width 8 --layers 1 --context 32 --epochs 1".split(),
+            "classify table.csv --model svm --folds 2 --out table.safetensors".split(),
             ["keys", "made", "--bits", "100000"],
             "sign message.txt --keys made/signer.keys --output made.qds".split(),
         ):

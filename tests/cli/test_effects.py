@@ -15,6 +15,9 @@ SCHEDULE = ["network", "line", "demands.csv", "--seconds", "2", "--json"]
 TRAIN = "generate train circuits --out model --width 8 --layers 1 --context 40 --epochs 1 --json".split()
 SAMPLE = "generate sample made.safetensors --out new --count 2 --lines 12 --json".split()
 DENOISE = "denoise new.model --train clean --epochs 1 --json".split()
+CLASSIFY = "classify table.csv --model logistic --folds 2 --json".split()
+QUANV = "classify pictures --model hqnn-quanv --folds 2 --epochs 1 --json".split()
+PREDICT = ["predict", "table.safetensors", "table.csv", "--json"]
 SENTENCE = ["sentence", "man prepares meal", "--json"]
 FEDERATE = ["federate", "numbers.csv", "--qubits", "1", "--rounds", "2", "--json"]
 COPIED = [*FEDERATE, "--copies", "1000"]
@@ -45,6 +48,26 @@ CHANGES = {
     ("simulate", "--seed"): (SIMULATE, ["--seed", "1"]),
     ("simulate", "--figure"): (SIMULATE, ["--figure", "a.svg"]),
     ("simulate", "--json"): (SIMULATE[:-1], ["--json"]),
+    ("classify", "--model"): (CLASSIFY, ["--model", "svm"]),
+    ("classify", "--label"): (["classify", "kinds.csv", *CLASSIFY[2:]], ["--label", "kind"]),
+    ("classify", "--components"): (CLASSIFY, ["--components", "1"]),
+    ("classify", "--size"): (QUANV, ["--size", "2"]),
+    ("classify", "--colour"): (QUANV, ["--colour"]),
+    ("classify", "--folds"): (CLASSIFY, ["--folds", "3"]),
+    ("classify", "--seeds"): (CLASSIFY, ["--seeds", "2"]),
+    ("classify", "--epochs"): (QUANV, ["--epochs", "9"]),
+    ("classify", "--batch-size"): ([*QUANV, "--attack", "fgsm", "--epochs", "5"], ["--batch-size", "1"]),
+    ("classify", "--learning-rate"): ([*QUANV, "--attack", "fgsm", "--epochs", "9"], ["--learning-rate", "3"]),
+    ("classify", "--attack"): (QUANV, ["--attack", "fgsm"]),
+    ("classify", "--epsilon"): ([*QUANV, "--attack", "fgsm"], ["--epsilon", "1"]),
+    ("classify", "--noise"): (QUANV, ["--noise", "depolarizing:0.1"]),
+    ("classify", "--device"): (QUANV, ["--device", "manila"]),
+    ("classify", "--out"): (CLASSIFY, ["--out", "m.safetensors"]),
+    ("classify", "--figure"): (CLASSIFY, ["--figure", "a.svg"]),
+    ("classify", "--seed"): (CLASSIFY, ["--seed", "1"]),
+    ("classify", "--json"): (CLASSIFY[:-1], ["--json"]),
+    ("predict", "--out"): (PREDICT, ["--out", "a.csv"]),
+    ("predict", "--json"): (PREDICT[:-1], ["--json"]),
     ("generate train", "--out"): (TRAIN, ["--out", "other"]),
     ("generate train", "--tokens"): (TRAIN, ["--tokens", "gate"]),
     ("generate train", "--width"): (TRAIN, ["--width", "16"]),
@@ -163,6 +186,13 @@ REFUSED = [
     [*DENOISE, "--out", "elsewhere"],
     *([*FEDERATE, *option] for option in (["--alpha", "1"], ["--layers", "1"], ["--name", "a"], ["--wait", "1"], ["--deadline", "1"])),
     ["federate", "rows.csv", "--clients", "site", "--count", "3"],
+    *([*CLASSIFY, *option] for option in (["--epsilon", "1"], ["--epochs", "2"], ["--batch-size", "2"], ["--learning-rate", "1"])),
+    *([*CLASSIFY, *option] for option in (["--noise", "depolarizing:0.1"], ["--device", "manila"], ["--attack", "fgsm"])),
+    [*CLASSIFY, "--size", "4"],
+    [*CLASSIFY, "--colour"],
+    [*QUANV, "--components", "2"],
+    [*QUANV, "--label", "kind"],
+    [*QUANV, "--noise", "depolarizing:0.1", "--device", "manila"],
     ["codes", "reduce", "repetition.npz", "--method", "generators", "--seed-out", "r.npz"],
     ["codes", "reduce", "repetition.npz", "--method", "hastings", "--seed-out", "r.npz"],
     *(["codes", "reduce", "repetition.npz", "--method", m, "--evaluations", "9"] for m in ("classical", "generators", "hastings")),
@@ -178,6 +208,7 @@ ANGLES = 'OPENQASM 3.0;\ninclude "stdgates.inc";\ninput float a;\nqubit[2] q;\nr
 @pytest.fixture
 def work(calls, request):
     import numpy as np
+    from PIL import Image
 
     Path("angles3.qasm").write_text(ANGLES)
     Path("prepares.json").write_text('{"meal": "n.n.l.n"}')
@@ -185,6 +216,19 @@ def work(calls, request):
     numbers = [f"{k % 7},{k % 5},{k % 2},{k % 3 % 2}" for k in range(24)]
     Path("numbers.csv").write_text("x,y,label,other\n" + "\n".join(numbers) + "\n")
     shutil.copytree("circuits", "third")
+    Path("kinds.csv").write_text(
+        Path("table.csv")
+        .read_text()
+        .replace("height", "kind")
+        .replace("0.6", "0.3")
+        .replace("yes", "1")
+        .replace("no", "0")
+    )
+    numbers = np.random.default_rng(0)
+    for k in range(8):
+        Path("pictures", "ab"[k % 2]).mkdir(parents=True, exist_ok=True)
+        pixels = numbers.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(Path("pictures", "ab"[k % 2], f"{k}.png"))
     Path("third/2.qasm").write_text(Path("bell.qasm").read_text().replace("cx", "z q[0];\ncx"))
     golay = [[(0b101011100011 >> (i - j)) & 1 if 0 <= i - j < 12 else 0 for i in range(23)] for j in range(11)]
     np.savez("golay.npz", h=np.array(golay))
@@ -229,7 +273,7 @@ def test_every_option_is_in_the_tables():
 @pytest.mark.parametrize(("verb", "option"), CHANGES, ids=[" ".join(key) for key in CHANGES])
 def test_an_option_changes_the_result(bitket, request, verb, option):
     line, added = CHANGES[verb, option]
-    if verb in ("sign", "generate sample") or option == "--resume":
+    if verb in ("sign", "generate sample", "predict") or option == "--resume":
         request.getfixturevalue("made")
     if (verb, option) == ("reproduce", "--resume"):
         bitket("reproduce", STUDY)

@@ -75,6 +75,8 @@ def test_numbers_within_texts(bitket, calls):
 
 KNOWN = {
     "Ansatz": ("bitket.quantum.variational.groundstate", "ANSATZE"),
+    "Attack": ("bitket.cli.judgement", "ATTACKS"),
+    "Classifier": ("bitket.quantum.learning.models", "MODELS"),
     "Constraint": ("bitket.quantum.generation.constraints", "Mode"),
     "FederatedModel": ("bitket.quantum.learning.federated.tables", "ModelKind"),
     "FederatedRule": ("bitket.quantum.learning.federated.server", "Rule"),

@@ -11,6 +11,7 @@ from bitket.files import require_file, require_folder
 
 WRITTEN = {  # what else is a path
     ("denoise", "model"), ("denoise", "out"),
+    ("classify", "out"), ("classify", "figure"), ("predict", "out"),
     ("run", "out"), ("reproduce", "out"), ("simulate", "figure"), ("groundstate", "out"), ("generate train", "out"),
     ("generate sample", "out"), ("sentence", "figure"), ("sentence", "circuit"), ("network", "out"), ("keys", "folder"),
     ("sign", "output"), ("codes product", "out"), ("codes bicycle", "out"), ("codes reduce", "out"), ("codes reduce", "seed_out"),

@@ -17,6 +17,7 @@ import typer
 from bitket import __version__
 from bitket.cli import (
     catalogue,
+    classify,
     codes,
     denoise,
     federate,
@@ -47,6 +48,7 @@ run.register(app)
 reproduce.register(app)
 simulate.register(app)
 groundstate.register(app)
+classify.register(app)
 generate.register(app)
 denoise.register(app)
 sentence.register(app)

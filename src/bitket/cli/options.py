@@ -19,6 +19,8 @@ from bitket.files import require_file, require_folder
 __all__ = [
     "RANGES",
     "Ansatz",
+    "Attack",
+    "Classifier",
     "Constraint",
     "FederatedModel",
     "FederatedRule",
@@ -119,6 +121,12 @@ RANGES = {
     "probability": Range("PROBABILITY", 0, 1, whole=False),
     "concentration": Range("ALPHA", 0, 1e6, whole=False, above=True),
     "waiting": Range("SECONDS", 0, 1e6, whole=False, above=True),
+    "folds": Range("COUNT", 2, 10_000),
+    "seeds": Range("COUNT", 1, 10_000),
+    "components": Range("COUNT", 1, 10_000),
+    "pixels": Range("PIXELS", 1, 4096),
+    "batch": Range("COUNT", 1, 1_000_000),
+    "perturbation": Range("NUMBER", 0, 1e9, whole=False, above=True),
 }
 """The ranges of all numbers."""
 
@@ -157,6 +165,10 @@ Seed = Annotated[int, number("seed", help="Seed of all randomness.")]
 
 # As the rooms that take them know them, which are not imported for a line of help; a test compares.
 Ansatz = Literal["adapt", "search", "efficient-su2", "real-amplitudes"]
+Attack = Literal["fgsm", "bim", "pgd", "pgd-l2", "masked"]
+Classifier = Literal[
+    "kernel", "vqc", "variational", "interleaved", "hqnn-parallel", "hqnn-quanv", "transfer", "cnn", "svm", "logistic"
+]
 Constraint = Literal["grammar", "paper", "none"]
 FederatedModel = Literal["operator", "circuit"]
 FederatedRule = Literal["estimated", "coherent"]

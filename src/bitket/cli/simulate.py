@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +12,9 @@ import typer
 
 from bitket.cli import options
 from bitket.cli.console import console
+from bitket.cli.noise import read_noise
 from bitket.cli.options import Figure, Gradient, Json, choice, number, require_picture
 from bitket.errors import BitketError, InvalidInput
-from bitket.files import read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +86,7 @@ def simulate(
     circuit = _circuit(file)
     values = _parameters(parameters, circuit)
     operators = {text: _operator(text, circuit) for text in observables or []}
-    model = _noise(noise) if noise else None
+    model = read_noise(noise) if noise else None
     if device:
         circuit, operators, model = _on_device(circuit, operators, device)
     weights, inputs = ([values[p.name] for p in part] for part in (circuit.weights, circuit.inputs))
@@ -147,52 +147,6 @@ def _parameters(pairs: list[str] | None, circuit: Circuit) -> dict[str, float]:
     if missing:
         raise InvalidInput(f"parameter '{missing[0]}' has no value: add --param {missing[0]}=NUMBER")
     return values
-
-
-def _noise(parts: list[str]) -> NoiseModel:
-    """The noise of all parts, in order; a file comes alone."""
-    from bitket.quantum import noise
-
-    channels: dict[str, Callable[[float], Any]] = {
-        "bit_flip": noise.bit_flip,
-        "phase_flip": noise.phase_flip,
-        "amplitude_damping": noise.amplitude_damping,
-        "phase_damping": noise.phase_damping,
-    }
-    model = noise.NoiseModel()
-    for part in parts:
-        name, colon, text = part.partition(":")
-        if not colon or name not in ("depolarizing", "readout", *channels):
-            if len(parts) == 1:
-                return _noise_file(Path(part))
-            raise InvalidInput(f"--noise {part}: depolarizing, readout, {', '.join(channels)} and a colon are needed")
-        try:
-            rates = [float(rate) for rate in text.split(",")]
-        except ValueError:
-            rates = []
-        if not 1 <= len(rates) <= (1 if name in channels else 2):
-            wanted = "one rate" if name in channels else "one rate or two"
-            raise InvalidInput(f"--noise {part}: {wanted} after the colon is needed")
-        if name == "depolarizing":
-            model = model.after(noise.depolarizing(rates[0]), num_qubits=1)
-            model = model.after(noise.depolarizing(rates[-1], 2), num_qubits=2)
-        elif name == "readout":
-            model = model.with_readout(rates[0], rates[-1])
-        else:
-            model = model.after(channels[name](rates[0]))
-    return model
-
-
-def _noise_file(path: Path) -> NoiseModel:
-    from bitket.quantum.noise import NoiseModel
-
-    if path.suffix != ".json" and not path.exists():
-        raise InvalidInput(f"--noise {path}: neither NAME:RATE, such as depolarizing:0.01, nor a JSON file")
-    data = read_json(path)
-    try:
-        return NoiseModel.from_dict(data)
-    except BitketError as error:
-        raise InvalidInput(f"--noise {path}: {error}") from None
 
 
 def _on_device(circuit: Any, operators: dict[str, Any], name: str) -> tuple[Any, dict[str, Any], Any]:

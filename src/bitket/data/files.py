@@ -210,6 +210,8 @@ def read_samples(
         As of the readers of labelled data.
     """
     path = Path(path)
+    if not path.exists():
+        raise InvalidInput(f"{path}: there is no such file or folder")
     if path.is_dir():
         if holds_idx(path):
             pixels = read_idx_pixels(path)

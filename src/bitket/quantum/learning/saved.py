@@ -21,7 +21,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
 from bitket import learning
-from bitket.data.estimators import check_fitted
+from bitket.data.estimators import SampleClassifier, check_fitted
 from bitket.errors import InvalidInput
 from bitket.files import require_file
 from bitket.quantum.circuits import Circuit
@@ -49,7 +49,7 @@ def save(estimator: Any, path: str | Path) -> None:
     Parameters
     ----------
     estimator
-        One of `MODELS`, fitted.
+        One of `MODELS`, fitted, or a pipeline of scikit-learn's scalers and components that ends with one.
     path
         File to write; it is replaced.
 
@@ -61,13 +61,19 @@ def save(estimator: Any, path: str | Path) -> None:
     stored: dict[str, Any] = {"what": _WHAT, "version": _VERSION, "scikit-learn": sklearn.__version__}
     if isinstance(estimator, Pipeline):
         check_fitted(estimator[-1], "classes_")
-        save_tree(Path(path), stored | {"kind": "classical", "estimator": _packed(estimator, "estimator")})
-        return
+        stored |= {"kind": "pipeline", "estimator": _packed(estimator, "estimator")}
+    else:
+        stored |= _state(estimator)
+    save_tree(Path(path), stored)
+
+
+def _state(estimator: Any) -> dict[str, Any]:
+    """Kind, parameters, and what the fit gave."""
     name = _name(estimator)
     check_fitted(estimator, estimator._fit_gives)
     parameters = {k: _packed(v, f"{name}: parameter {k}") for k, v in estimator.get_params(deep=False).items()}
     fitted = {k: v for k, v in vars(estimator).items() if k.endswith("_") and not k.startswith("_")}
-    stored |= {
+    stored = {
         "kind": name,
         "parameters": parameters,
         "fitted": {k: _packed(v, f"{name}: {k}") for k, v in fitted.items() if k not in _MADE_AGAIN},
@@ -78,7 +84,7 @@ def save(estimator: Any, path: str | Path) -> None:
         stored["training"] = {
             k: getattr(estimator.training_, k) for k in ("history", "validation", "epochs", "stop_reason")
         }
-    save_tree(Path(path), stored)
+    return stored
 
 
 def load(path: str | Path, device: str = "cpu") -> Any:
@@ -108,10 +114,10 @@ def load(path: str | Path, device: str = "cpu") -> Any:
             f"{path}: a saved classifier of version {stored.get('version')!r}; this bitket reads version {_VERSION}"
         )
     kind = stored.get("kind")
-    if kind != "classical" and kind not in MODELS:
+    if kind != "pipeline" and kind not in MODELS:
         raise InvalidInput(f"{path}: a model '{kind}', which this bitket does not know; it knows {', '.join(MODELS)}")
     try:
-        return _unpacked(stored["estimator"]) if kind == "classical" else _made(stored, device)
+        return _unpacked(stored["estimator"], device) if kind == "pipeline" else _made(stored, device)
     except InvalidInput as error:
         raise InvalidInput(f"{path}: {error}") from None
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -166,6 +172,8 @@ def _packed(value: Any, where: str) -> Any:
     if _OPTIMISERS.get(kind.__name__) is kind:
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         return {"optimiser": kind.__name__, "values": {k: _packed(v, where) for k, v in fields.items()}}
+    if isinstance(value, SampleClassifier):
+        return {"model": _state(value)}
     if isinstance(value, dict):
         return {"dict": [[_packed(k, where), _packed(v, where)] for k, v in value.items()]}
     if isinstance(value, list | tuple):
@@ -176,11 +184,13 @@ def _packed(value: Any, where: str) -> Any:
     return value
 
 
-def _unpacked(value: Any) -> Any:
+def _unpacked(value: Any, device: str = "cpu") -> Any:
     if isinstance(value, list | tuple):
-        return type(value)(_unpacked(v) for v in value)
+        return type(value)(_unpacked(v, device) for v in value)
     if not isinstance(value, dict):
         return value
+    if "model" in value:
+        return _made(value["model"], device)
     if "circuit" in value:
         return read_qasm(value["circuit"])
     if "texts" in value:
@@ -192,6 +202,6 @@ def _unpacked(value: Any) -> Any:
     if "classical" in value:
         kind = _CLASSICAL[value["classical"]]
         made = kind.__new__(kind)
-        vars(made).update({k: _unpacked(v) for k, v in value["values"].items()})
+        vars(made).update({k: _unpacked(v, device) for k, v in value["values"].items()})
         return made
     return {_unpacked(k): _unpacked(v) for k, v in value["dict"]}
