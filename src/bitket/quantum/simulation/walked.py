@@ -1,8 +1,8 @@
 """Expectation values and adjoint gradients of a few samples on few qubits: gate by gate, without a plan (see `fresh`).
 
-A plan for batches takes milliseconds to make and runs 8 or 16 samples in the time of one. For one sample, and for a few of them on seven
-qubits or more, the walk is no slower than its runs, so it is always taken: results do not depend on how often a program was run. Angles
-that are affine in the parameters are computed, and their gradient is summed, in the core itself. Memory: two states.
+A plan for batches takes milliseconds to make and runs 8 or 16 samples in the time of one. For up to three samples (four from ten qubits on)
+the walk is no slower than its runs, so it is always taken: results do not depend on how often a program was run. Angles that are affine in
+the parameters are computed, and their gradient is summed, in the core itself. Memory: two states.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LARGEST = 12  # qubits: with more, cores share the work of one state
 def suits(program: Program, count: int) -> bool:
     """Whether the walk is at least as fast for ``count`` samples as the runs of a plan (measured for 30 to 300 gates)."""
     n = program.num_qubits
-    return n <= _LARGEST and 0 < count <= max(1, min(4, n // 2 - 1)) and fresh.suits(program)
+    return n <= _LARGEST and 0 < count <= (3 if n < 10 else 4) and fresh.suits(program)
 
 
 class Walked(torch.autograd.Function):
