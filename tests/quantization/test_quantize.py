@@ -318,5 +318,60 @@ def test_bad_configurations():
             make()
 
 
+def test_a_weight_that_something_else_reads_stays_there():
+    class Direct(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Embedding(9, 4)
+
+        def forward(self, tokens):
+            return self.embed(tokens) @ self.embed.weight.T
+
+    class Tied(Direct):
+        def __init__(self):
+            super().__init__()
+            self.again = self.embed.weight
+
+        def forward(self, tokens):
+            return self.embed(tokens) @ self.again.T
+
+    data = [torch.randint(0, 9, (3, 5))]
+    with pytest.raises(InvalidInput, match="reads the weight of a layer itself"):
+        quantize(Direct().eval(), PostTraining(form="modules"), data, progress=False)
+    for model, form in ((Direct().eval(), "graph"), (Tied().eval(), "graph"), (Tied().eval(), "modules")):
+        quantized = quantize(model, PostTraining(form=form), data, progress=False)
+        with torch.no_grad():
+            assert torch.equal(deploy(quantized)(data[0]), quantized(data[0]))
+            assert (quantized(data[0]) - model(data[0])).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("form", ["graph", "modules"])
+def test_batches_may_be_dicts_and_outputs_tuples(form):
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(3, 4), nn.Linear(2, 4)
+
+        def forward(self, x, y):
+            return self.a(x) + self.b(y), self.a(x)
+
+    model = Two().eval()
+    data = [{"y": torch.randn(n, 2), "x": torch.randn(n, 3)} for n in (5, 1, 7)]
+    quantized = quantize(model, PostTraining(form=form), data, progress=False)
+    for batch in data:
+        want, got, packed = model(**batch), quantized(**batch), deploy(quantized)(**batch)
+        assert len(got) == 2
+        assert all(torch.allclose(a, b, atol=0.1) for a, b in zip(want, got, strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(got, packed, strict=True))
+    positional = quantize(model, PostTraining(form=form), [(d["x"], d["y"]) for d in data], progress=False)
+    assert torch.equal(positional(data[0]["x"], data[0]["y"])[0], quantized(**data[0])[0])
+
+
+def test_a_batch_of_one_is_enough():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3)).eval()
+    quantized = quantize(model, PostTraining(), torch.randn(1, 1, 8, 8), progress=False)
+    assert quantized(torch.randn(1, 1, 8, 8)).shape == (1, 3)
+
+
 def test_a_single_tensor_is_one_batch():
     assert len(list(stream(torch.zeros(3, 2)))) == 1

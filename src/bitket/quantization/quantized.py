@@ -14,7 +14,7 @@ import torch
 
 from bitket.errors import InvalidInput
 from bitket.quantization.fake import FakeQuantize
-from bitket.quantization.graph import Places, layers_of
+from bitket.quantization.graph import Layer, Places, layers_of
 from bitket.quantization.report import Report
 from bitket.quantization.tensors import PackedWeight, QuantizedTensor
 
@@ -80,11 +80,26 @@ def deploy(quantized: QuantizedModel) -> QuantizedModel:
         if isinstance(original.weight_quantiser, FakeQuantize):
             layer.weight_quantiser = PackedWeight(_packed(path, original.current_weight(), original.weight_quantiser))
             layer.weight = None
-        elif original.weight is not None and layer.weight is None:
-            # A tied weight that another layer packs: this one needs it in float.
-            layer.weight = torch.nn.Parameter(original.weight.detach().clone(), requires_grad=False)
+    _restore_ties(source, model)
     _freeze(model)
     return replace(quantized, model=model.eval(), deployed=True)
+
+
+def _restore_ties(source: torch.nn.Module, model: torch.nn.Module) -> None:
+    """Give back, in float, a weight that a layer packs and something else reads too."""
+    made: dict[int, torch.nn.Parameter] = {}
+    copies = dict(model.named_modules())
+    for path, before in source.named_modules():
+        after = copies.get(path)
+        if after is None or isinstance(before, FakeQuantize):
+            continue
+        packs = isinstance(before, Layer) and isinstance(before.weight_quantiser, FakeQuantize)
+        for name, parameter in before._parameters.items():
+            if parameter is not None and after._parameters.get(name) is None and not (packs and name == "weight"):
+                twin = made.setdefault(
+                    id(parameter), torch.nn.Parameter(parameter.detach().clone(), requires_grad=False)
+                )
+                after.register_parameter(name, twin)
 
 
 def _packed(path: str, weight: torch.Tensor, quantiser: FakeQuantize) -> QuantizedTensor:

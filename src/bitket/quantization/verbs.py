@@ -65,6 +65,13 @@ def quantize(
     quantized = method(Job(copy.deepcopy(model), config, data, bars))
     quantized.model.eval()
     deployed = deploy(quantized)
+    try:
+        with torch.no_grad():
+            run(deployed.model, first)
+    except AttributeError as error:
+        raise InvalidInput(
+            f"model {type(model).__name__}: something reads the weight of a layer itself ({error}); quantise its graph, which sees that"
+        ) from None
     seconds, float_seconds = measured_seconds((lambda: run(deployed.model, first), lambda: run(model, first)))
     before = quantized.report
     report = Report(

@@ -49,6 +49,12 @@ def pack(codes: torch.Tensor, bits: int) -> torch.Tensor:
     if bits == 8:
         return codes.to(torch.uint8)
     padded = torch.nn.functional.pad(codes, (0, -count % together)).unflatten(-1, (-1, together))
+    if 8 % bits == 0:  # no code crosses a byte
+        small = padded.to(torch.uint8) & ((1 << bits) - 1)
+        byte = small[..., 0].clone()
+        for i in range(1, together):
+            byte |= small[..., i] << (i * bits)
+        return byte
     word = torch.zeros(padded.shape[:-1], dtype=torch.int64)
     for i in range(together):
         word |= (padded[..., i].to(torch.int64) & ((1 << bits) - 1)) << (i * bits)
