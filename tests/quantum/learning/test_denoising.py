@@ -174,6 +174,25 @@ def test_cross_entropy_trains_too(digits):
     assert result.history[-1] < result.history[0]
 
 
+def test_a_double_copy_learns_and_says_nearly_the_same(trained, digits):
+    model = copy.deepcopy(trained["qaoa"][0]).double()
+    x = digits[:5]
+    np.testing.assert_allclose(model.denoise(x), trained["qaoa"][0].denoise(x), atol=1e-4)
+    training = Training(epochs=1, batch_size=2, learning_rate=1e-2)
+    model.fit(x, Gaussian(0.1), validation=x[:1], generator=drawn(), training=training)
+    assert {p.dtype for p in model.parameters()} == {torch.float64}
+    assert not np.allclose(model.denoise(x), trained["qaoa"][0].denoise(x), atol=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_learns_too(trained, digits):
+    model = copy.deepcopy(trained["qaoa"][0]).to("cuda")
+    np.testing.assert_allclose(model.denoise(digits[:5]), trained["qaoa"][0].denoise(digits[:5]), atol=1e-4)
+    training = Training(epochs=1, batch_size=2, learning_rate=1e-2)
+    model.fit(digits[:5], Gaussian(0.1), validation=digits[:1], generator=drawn(), training=training)
+    assert all(p.is_cuda for p in model.parameters())
+
+
 @pytest.mark.parametrize("embedding", ["rx"])
 def test_a_dead_circuit_is_refused(embedding):
     good = DenoisingAutoencoder.made(SMALL, drawn())

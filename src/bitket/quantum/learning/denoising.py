@@ -59,8 +59,8 @@ class DenoiserSettings:
     depth: int = 3
 
     def __post_init__(self) -> None:
-        if self.side % 4 or not 4 <= self.side <= 256:
-            raise InvalidInput(f"denoiser with tiles of side {self.side}: a multiple of 4 from 4 to 256 is needed")
+        if self.side % 4 or not 8 <= self.side <= 256:
+            raise InvalidInput(f"denoiser with tiles of side {self.side}: a multiple of 4 from 8 to 256 is needed")
         if not 2 <= self.width <= 20 or not 1 <= self.depth <= 100:
             raise InvalidInput(
                 f"denoiser of width {self.width} and depth {self.depth}: 2 to 20 and 1 to 100 are allowed"
@@ -179,7 +179,6 @@ class DenoisingAutoencoder(nn.Module):
         if loss not in ("mse", "bce"):
             raise InvalidInput(f"denoiser: loss '{loss}'; 'mse' and 'bce' are known")
         training = training or Training(epochs=20, batch_size=64, learning_rate=1e-3, patience=5)
-        at = self._place()
         good, held = (
             torch.as_tensor(self._tiles(t, n))[:, None] for t, n in ((clean, "tiles"), (validation, "validation tiles"))
         )
@@ -188,9 +187,9 @@ class DenoisingAutoencoder(nn.Module):
         return training.fit(
             _Spoiling(self, corruption),
             function,
-            good.to(at),
-            good.to(at),
-            validation=(spoiled.to(at), held.to(at)),
+            self._entering(good),
+            self._entering(good),
+            validation=(self._entering(spoiled), self._entering(held)),
             generator=generator,
             checkpoint=checkpoint,
             callback=callback,
@@ -233,8 +232,10 @@ class DenoisingAutoencoder(nn.Module):
         return ssim(made, clean), psnr(made, clean)
 
     # -- tiles -------------------------------------------------------------------------------------------------------------
-    def _place(self) -> torch.device:
-        return next((p.device for p in self.parameters()), torch.device("cpu"))
+    def _entering(self, x: torch.Tensor) -> torch.Tensor:
+        """Pixels where, and in the precision in which, the model computes."""
+        first = next(self.parameters(), x)
+        return x.to(first.device, first.dtype)
 
     def _tiles(self, values: ArrayLike, name: str) -> Pixels:
         x = _checked(values, name)
@@ -243,9 +244,8 @@ class DenoisingAutoencoder(nn.Module):
         return x
 
     def _clean(self, noisy: Pixels) -> Pixels:
-        made: Pixels = (
-            self(torch.from_numpy(np.ascontiguousarray(noisy)).to(self._place())[:, None])[:, 0].cpu().numpy()
-        )
+        given = self._entering(torch.from_numpy(np.ascontiguousarray(noisy))[:, None])
+        made: Pixels = self(given)[:, 0].float().cpu().numpy()
         return made
 
     def _tiled(self, image: Pixels, overlap: int) -> Pixels:
