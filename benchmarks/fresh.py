@@ -6,6 +6,7 @@ made beforehand, as far as they do not depend on the circuit. All run once in ea
 left them. Then the same for the value and gradient of a Pauli sum, made beforehand, in four layers of which all angles are parameters:
 beside the adjoint method of lightning.qubit and backpropagation in qulacs, numbers in and numbers out. The same through torch's autograd
 is given, too: its graph alone costs about 0.3 ms where, as here, other programs have just used the caches (0.1 ms in a loop of training).
+Last, values under depolarising noise, beside density matrices.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks import noisy
 from benchmarks.adjoint import bitket_sum, words
 from benchmarks.statevector import LARGE, Gate, aer_run, bitket_circuit, layered, lightning_run, qsim_run, qulacs_run
 from bitket.algebra import PauliSum
@@ -36,9 +38,11 @@ PEERS: dict[str, Callable[[int, Sequence[Gate]], Callable[[], Any]]] = {
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Rows of qubits, our time in microseconds a gate, and the ratio of each peer's time to ours: states, then values with gradients."""
+    """Rows of qubits, our time in microseconds a gate, and the ratio of each peer's time to ours: states, values with gradients, and values
+    with noise."""
     states = [row(n) for n in range(4, 25 if quick else 27, 2 if not quick else 6)]
-    return states + [gradient_row(n) for n in ((4, 12) if quick else range(4, 27, 2))]
+    gradients = [gradient_row(n) for n in ((4, 12) if quick else range(4, 27, 2))]
+    return states + gradients + [noisy_row(n) for n in ((4, 6) if quick else (4, 6, 8, 10))]
 
 
 def row(n: int) -> dict[str, Any]:
@@ -61,20 +65,54 @@ def row(n: int) -> dict[str, Any]:
 
 
 def _timed(
-    what: str, n: int, gates: Sequence[Gate], runs: dict[str, Callable[[Sequence[Gate]], Any]], rounds: int
+    what: str, n: int, gates: Sequence[Gate], runs: dict[str, Callable[[Any], Any]], rounds: int
+) -> dict[str, Any]:
+    def draw(rng: np.random.Generator) -> Sequence[Gate]:
+        return [(name, qubits, angle and angle + float(rng.normal())) for name, qubits, angle in gates]
+
+    return _in_turn(what, n, len(gates), draw, runs, rounds)
+
+
+def _in_turn(
+    what: str,
+    n: int,
+    num_gates: int,
+    draw: Callable[[np.random.Generator], Any],
+    runs: dict[str, Callable[[Any], Any]],
+    rounds: int,
 ) -> dict[str, Any]:
     rng = np.random.default_rng(n)
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
-        fresh = [(name, qubits, angle and angle + float(rng.normal())) for name, qubits, angle in gates]
+        fresh = draw(rng)
         for name in rng.permutation(list(runs)).tolist():
             start = time.perf_counter()
             runs[name](fresh)
             times[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(t) for name, t in times.items()}
     ours = medians.pop("bitket")
-    out: dict[str, Any] = {"what": what, "qubits": n, "gates": len(gates), "bitket us/gate": 1e6 * ours / len(gates)}
+    out: dict[str, Any] = {"what": what, "qubits": n, "gates": num_gates, "bitket us/gate": 1e6 * ours / num_gates}
     return out | {f"{name} / bitket": t / ours for name, t in medians.items()}
+
+
+def noisy_row(n: int) -> dict[str, Any]:
+    """The circuit of `benchmarks.noisy`, built with its noise model, and run once."""
+    runs: dict[str, Callable[[Any], Any]] = {}
+    reference = None
+    for name, make in {"bitket": noisy.bitket_run, **{name: make for name, (make, _) in noisy.PEERS.items()}}.items():
+        run: Callable[[Any], Any] = lambda values, make=make: make(n, values)()  # noqa: E731
+        try:
+            found = run(np.ones((1, 2 * n * noisy.LAYERS)))
+        except ImportError:
+            continue
+        reference = found if reference is None else reference
+        if np.abs(found - reference).max() > 1e-9:
+            raise AssertionError(f"{name} finds another value with noise on {n} qubits")
+        runs[name] = run
+    gates = noisy.LAYERS * (3 * n - 1)
+    return _in_turn(
+        "value with noise", n, gates, lambda rng: rng.normal(size=(1, 2 * n * noisy.LAYERS)), runs, 7 if n < 8 else 3
+    )
 
 
 Step = Callable[[Sequence[Gate]], tuple[float, Any]]

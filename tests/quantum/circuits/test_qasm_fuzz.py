@@ -85,6 +85,7 @@ def test_any_text(text):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @given(
     st.sampled_from(["qreg q[2]; creg c[2]; ", HEAD3 + "qubit[2] q; bit[2] c; "]),
     SOUP,
