@@ -113,6 +113,17 @@ def test_blocks_may_hold_several_weights_and_a_slow_convergence_is_flagged():
     assert hurried["all"].iterations == (1,)
 
 
+def test_a_product_keeps_less_than_four_times_what_a_training_step_keeps():
+    from benchmarks.hessian import _memory
+
+    from bitket.quantization.vision.networks import resnet8
+
+    model = resnet8(8, channels=1, generator=generator()).eval()
+    x = torch.randn(16, 1, 14, 14, generator=generator())
+    row = _memory(model, x, torch.zeros(16, dtype=torch.int64))
+    assert 1 < row["ratio"] <= 4
+
+
 def test_the_product_of_a_function_by_hand():
     w = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64, requires_grad=True)
     v = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
