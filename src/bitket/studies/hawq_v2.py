@@ -49,7 +49,7 @@ class Config:
 
 SCALES = {
     "quick": Config(
-        "resnet20-digits", False, 2, 600, 597, 100, tolerance=0.15, max_probes=20, assignments=60, epochs=2
+        "resnet20-digits", False, 2, 600, 597, 80, compressions=(12.0,), tolerance=0.2, max_probes=20, assignments=40
     ),
     "full": Config(),
 }
@@ -241,6 +241,7 @@ def _seed(config: Config, run: Run, s: int) -> dict[str, Any]:
         data,
         tolerance=config.tolerance,
         max_probes=config.max_probes,
+        mode="separate",  # as published, so that the errors are those of plain Hutchinson probes
         generator=run.torch_generator(f"traces {s}"),
         checkpoint=folder / "traces.safetensors",
     )

@@ -146,6 +146,8 @@ def test_what_has_no_hessian_is_refused():
     refused("23 inputs and 22 targets", data=[(x, y[:22])])
     refused(r"the loss has shape \(23,\)", loss=lambda z, t: nn.functional.cross_entropy(z, t, reduction="none"))
     refused("batch 0: the loss is nan", loss=lambda z, t: z.sum() * float("nan"))
+    refused("batch 0: the model or the loss fails on it: ", data=[(x[:, :, :2], y)])
+    refused("batch 0: the model or the loss fails on it: ", data=[(x, y.double())])
     refused("has no derivative", loss=lambda z, t: z.argmax(1).double().mean())
     refused("block '8' does not reach the loss", model=nn.Sequential(*model, Unused()))
     with torch.no_grad():

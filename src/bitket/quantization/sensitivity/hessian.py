@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -78,15 +79,20 @@ def frozen(model: nn.Module) -> None:
             )
 
 
-def scalar_loss(loss: Loss, outputs: Any, targets: Tensor, where: str) -> Tensor:
-    """The mean loss of a batch.
+def scalar_loss(loss: Loss, forward: Callable[[], Any], targets: Tensor, where: str) -> Tensor:
+    """The mean loss of a batch whose outputs ``forward`` gives.
 
     Raises
     ------
     InvalidInput
-        It is no single number, not finite, or has no derivative.
+        Model or loss cannot take the batch; the loss is no single number, not finite, or has no derivative.
     """
-    value = loss(outputs, targets)
+    try:
+        value = loss(forward(), targets)
+    except InvalidInput:
+        raise
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise InvalidInput(f"{where}: the model or the loss fails on it: {str(error).splitlines()[0]}") from None
     if value.numel() != 1:
         raise InvalidInput(f"{where}: the loss has shape {tuple(value.shape)}; the mean over the batch is needed")
     if not math.isfinite(float(value.detach())):
@@ -217,9 +223,8 @@ class LossSurface:
                     for b in chosen
                 }
                 weights = self._rest | {n: w for block in variables.values() for n, w in block.items()}
-                value = scalar_loss(
-                    self.loss, torch.func.functional_call(self.model, weights, (inputs,)), targets, f"batch {k}"
-                )
+                forward = partial(torch.func.functional_call, self.model, weights, (inputs,))
+                value = scalar_loss(self.loss, forward, targets, f"batch {k}")
                 graph = Graph(
                     value, {b: list(block.values()) for b, block in variables.items()}, len(inputs) / self.samples
                 )

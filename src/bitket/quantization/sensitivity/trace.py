@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,9 +154,8 @@ class _Activations:
         self.model, self.loss, self.data, self.samples = model, loss, data, surface.samples
         self.sizes = self._sizes()
 
-    def _forward(self, inputs: Tensor) -> tuple[Any, dict[str, list[Tensor]]]:
-        """Outputs, and the layers' inputs as tensors of their own, so that what else reads the same tensor is not counted in."""
-        seen: dict[str, list[Tensor]] = {}
+    def _forward(self, inputs: Tensor, seen: dict[str, list[Tensor]]) -> Any:
+        """Outputs; the layers' inputs are noted as tensors of their own, so that what else reads the same tensor is not counted in."""
 
         def hook(name: str) -> Callable[..., tuple[Any, ...]]:
             def replace(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -171,15 +171,16 @@ class _Activations:
 
         handles = [self.model.get_submodule(name).register_forward_pre_hook(hook(name)) for name in self.layers]
         try:
-            return self.model(inputs), seen
+            return self.model(inputs)
         finally:
             for handle in handles:
                 handle.remove()
 
     def _sizes(self) -> dict[str, int]:
         inputs, _ = next(iter(self.data))
+        seen: dict[str, list[Tensor]] = {}
         with torch.no_grad():
-            _, seen = self._forward(inputs)
+            self._forward(inputs, seen)
         missing = [name for name in self.layers if name not in seen]
         if missing:
             raise InvalidInput(f"activation trace: layer '{missing[0]}' does not run")
@@ -190,8 +191,9 @@ class _Activations:
         names = [b for group in groups for b in group]
         found = {b: [0.0] * count for b in names}
         for k, (inputs, targets) in enumerate(self.data):
-            outputs, seen = self._forward(inputs)
-            value = scalar_loss(self.loss, outputs, targets, f"batch {k}") * len(inputs)  # the sum over inputs
+            seen: dict[str, list[Tensor]] = {}
+            forward = partial(self._forward, inputs, seen)
+            value = scalar_loss(self.loss, forward, targets, f"batch {k}") * len(inputs)  # the sum over inputs
             graph = Graph(value, {b: seen[b] for b in names}, 1 / self.samples)
             for j in range(count):
                 probe = {b: [_signs(x.shape, x, generator) for x in seen[b]] for b in names}
