@@ -85,6 +85,25 @@ def test_components_attack_and_noise(bitket):
     assert 0.4 < found["noise"]["accuracy"] <= found["noise"]["exact"] + 0.3
 
 
+def test_a_model_trained_against_an_attack_stands_it_better_and_is_the_one_saved(bitket):
+    numbers = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = numbers.random((60, 3, 3)) * 0.3
+    X[y == 1, 0] += 0.5
+    X[y == 0, 2] += 0.5
+    np.savez("a.npz", X=X, y=y)
+    line = ["classify", "a.npz", "--model", "hqnn-quanv", "--folds", "2", "--epochs", "6", "--json"]
+    line += ["--attack", "pgd", "--epsilon", "0.2"]
+    found = json.loads(bitket(*line, "--adversarial-training", "--out", "m")[1])["attack"]["accuracy"]
+    before, after = found["hqnn-quanv"], found["trained against the attack"]
+    assert sum(after) >= sum(before)
+    assert json.loads(bitket(*line)[1])["attack"]["accuracy"]["hqnn-quanv"] == before
+    assert bitket("predict", "m", "a.npz", "--json")[0] == 0
+    status, _, err = bitket("classify", "a.npz", "--adversarial-training")
+    assert status == 2
+    assert "it needs --attack" in err
+
+
 def test_pictures_with_the_noise_of_a_device_and_a_figure(bitket):
     pictures("p")
     line = ["classify", "p", "--model", "hqnn-quanv", "--folds", "2", "--epochs", "8", "--device", "manila"]

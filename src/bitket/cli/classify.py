@@ -65,6 +65,10 @@ def classify(
         float | None,
         number("perturbation", help="Largest perturbation of --attack, in the data's units. [default: 0.1]"),
     ] = None,
+    adversarial_training: Annotated[
+        bool,
+        typer.Option("--adversarial-training", help="Train against --attack, too; the model saved is that one."),
+    ] = False,
     noise: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,6 +91,8 @@ def classify(
         require_writable(out)
     if epsilon is not None and attack is None:
         raise InvalidInput("--epsilon: it needs --attack")
+    if adversarial_training and attack is None:
+        raise InvalidInput("--adversarial-training: it needs --attack")
     if noise and device:
         raise InvalidInput("--device and --noise: one of them can be given")
     from bitket.cli import judgement
@@ -107,11 +113,13 @@ def classify(
     chosen.check(rows, attack, noisy)
     found = judgement.judged(chosen, rows, held, folds, range(seed, seed + seeds), Bars().track)
     if held is not None or attack is not None or noisy is not None or out is not None:
-        final = judgement.Final(chosen, rows, held, seed, keep_all=out is not None)
+        budget = 0.1 if epsilon is None else epsilon
+        against = (attack, budget) if attack is not None and adversarial_training else None
+        final = judgement.Final(chosen, rows, held, seed, out is not None, against)
         if held is not None:
             found["test"] = final.tested()
         if attack is not None:
-            found["attack"] = final.attacked(attack, 0.1 if epsilon is None else epsilon, Bars().track)
+            found["attack"] = final.attacked(attack, budget, Bars().track)
         if noisy is not None:
             found["noise"] = final.noisy(noisy)
         if out is not None:

@@ -255,10 +255,21 @@ def _verdict(d: Estimate, twin: str, pairs: int) -> str:
     return f"No difference to the classical twin, {twin}, is shown ({width})."
 
 
+DEFENDED = "trained against the attack"
+
+
 class Final:
     """The model and its twin fitted once: to all training rows, or, if there are no test rows, to all but a fifth, on which they are judged."""
 
-    def __init__(self, chosen: Choice, rows: Rows, held: Rows | None, seed: int, keep_all: bool) -> None:
+    def __init__(
+        self,
+        chosen: Choice,
+        rows: Rows,
+        held: Rows | None,
+        seed: int,
+        keep_all: bool,
+        against: tuple[str, float] | None,
+    ) -> None:
         self.chosen, self.rows, self.seed = chosen, rows, seed
         makers = chosen.makers()
         self.names = [chosen.model, *([chosen.twin] if chosen.twin else [])]
@@ -277,6 +288,17 @@ class Final:
         if keep_all and train is not rows:
             whole = makers[chosen.model](seed).fit(chosen.samples(rows, chosen.model), rows.y)
         self.whole = whole
+        if against is not None:  # judged beside the model as it was, and saved in its place
+            from bitket.quantum.learning.robustness import hardened
+
+            attack, epsilon = _attack(against[0]), against[1]
+            model = self.fitted[chosen.model]
+            defended = hardened(model, chosen.samples(train, chosen.model), train.y, epsilon, attack)
+            same = whole is model
+            self.fitted[DEFENDED] = defended
+            self.whole = (
+                defended if same else hardened(whole, chosen.samples(rows, chosen.model), rows.y, epsilon, attack)
+            )
 
     def _right(self, name: str) -> NDArray[np.bool_]:
         return np.asarray(self.fitted[name].predict(self.chosen.samples(self.held, name)) == self.held.y)
@@ -295,19 +317,22 @@ class Final:
 
     def attacked(self, attack: str, epsilon: float, track: Callable[..., Iterable[Any]]) -> dict[str, Any]:
         """Accuracy of the model, and of its twin where it has a gradient, on perturbed samples."""
-        from bitket.quantum.learning.attacks import masked_adam
-        from bitket.quantum.learning.robustness import named_attack, robustness_curve
+        from bitket.quantum.learning.differentiable import as_module
+        from bitket.quantum.learning.robustness import robustness_curve
 
         budgets = [epsilon * k / 5 for k in range(6)]
-        chosen: Any = masked_adam if attack == "masked" else named_attack(attack)
+        chosen = _attack(attack)
         accuracy: dict[str, list[float]] = {}
         count = min(len(self.held), _ATTACKED)
-        for name in track(self.names, "attack"):
-            model, X = self.fitted[name], self.chosen.samples(self.held, name)[:count]
-            if hasattr(model, "steps"):  # components are what is perturbed
-                X, model = model[:-1].transform(X), model[-1]
-            if name != self.chosen.model and not hasattr(model, "_fit_gives"):
-                continue  # scikit-learn's own have no gradient
+        for name in track(list(self.fitted), "attack"):
+            like = self.chosen.model if name == DEFENDED else name
+            model, X = self.fitted[name], self.chosen.samples(self.held, like)[:count]
+            try:
+                as_module(model)
+            except InvalidInput:
+                if like == self.chosen.model:
+                    raise
+                continue  # a twin without a gradient
             curve = robustness_curve(model, X, self.held.y[:count], budgets, chosen)
             accuracy[name] = curve.accuracy.tolist()
         return {"name": attack, "samples": count, "budgets": budgets, "accuracy": accuracy}
@@ -332,6 +357,13 @@ class Final:
         flat = not MODELS[self.chosen.model].images
         self.whole.source_ = self.rows.source | {"features": list(self.rows.features), "flat": flat}
         save(self.whole, path)
+
+
+def _attack(name: str) -> Any:
+    from bitket.quantum.learning.attacks import masked_adam
+    from bitket.quantum.learning.robustness import named_attack
+
+    return masked_adam if name == "masked" else named_attack(name)
 
 
 def labelled(path: Path, data: str) -> list[dict[str, Any]]:
