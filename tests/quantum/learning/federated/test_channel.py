@@ -72,13 +72,14 @@ def test_noise_is_a_pauli_channel_on_each_qubit(complex_):
 
 def test_few_vectors_stand_for_many():
     draw = np.random.default_rng(4)
-    members = draw.normal(size=(50, 8))
-    fewer = ensemble_of(members)
-    assert len(fewer) == 8
-    assert np.abs(fewer.T @ fewer - members.T @ members).max() < 1e-10
-    wide = np.repeat(draw.normal(size=(1, 64)), 20, axis=0)
-    assert len(ensemble_of(wide)) == 1
-    assert np.abs(ensemble_of(wide).T @ ensemble_of(wide) - wide.T @ wide).max() < 1e-9
+    for members in (draw.normal(size=(50, 8)), draw.normal(size=(50, 8)) + 1j * draw.normal(size=(50, 8))):
+        fewer = ensemble_of(members)
+        assert len(fewer) == 8
+        assert np.abs(fewer.T @ fewer.conj() - members.T @ members.conj()).max() < 1e-10
+    singular = np.repeat(draw.normal(size=(1, 8)), 20, axis=0)
+    one = ensemble_of(singular)
+    assert len(one) < 8
+    assert np.abs(one.T @ one - singular.T @ singular).max() < 1e-9
 
 
 def test_a_readout_is_unbiased_and_falls_with_the_root_of_the_copies():

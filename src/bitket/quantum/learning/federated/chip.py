@@ -94,9 +94,11 @@ class FixedDesignChip:
         return digits.transpose(*range(before), *halves).reshape(*o.shape[:-1], self.size, self.size)
 
     def _along(self, digits: Array, change: Array) -> Array:
-        for axis in range(digits.ndim - self.n, digits.ndim):
-            digits = np.moveaxis(np.tensordot(change, digits, (1, axis)), 0, axis)
-        return digits
+        """The change on each digit; the first goes to the end each time, so that after n of them all stand in their order again."""
+        x = digits.reshape(-1, self.elements)
+        for _ in range(self.n):
+            x = (x.reshape(len(x), 4, -1).swapaxes(1, 2) @ change.T).reshape(len(x), -1)
+        return x.reshape(digits.shape)
 
     def operator_state(self, operator: ArrayLike) -> Array:
         """|o>, amplitudes ``[4^n]`` of norm 1.

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from bitket.errors import InvalidInput
 
-__all__ = ["Apparatus", "Array", "Copies", "ensemble_of", "qubits_of"]
+__all__ = ["Apparatus", "Array", "Copies", "ensemble_of", "factors", "qubits_of"]
 
 Array = NDArray[Any]  # of real or complex numbers
-_NOTHING = 1e-14  # of the largest share of an ensemble: what rounding makes
+_NOTHING = 1e-14  # of the largest eigenvalue: what rounding makes
 
 
 class Apparatus(Protocol):
@@ -107,13 +107,16 @@ def qubits_of(ensemble: Array) -> int:
 
 
 def ensemble_of(members: Array) -> Array:
-    """The same density matrix by as few vectors as it has eigenvalues, where there are more."""
+    """The same density matrix by no more vectors than the space has dimensions."""
     count, size = members.shape
-    if count == 1 or (count < size and count <= 16):
-        return members
-    if count > size:
-        values, vectors = np.linalg.eigh(members.T @ members.conj())
+    return members if count <= size else factors(members.T @ members.conj())
+
+
+def factors(density: Array) -> Array:
+    """Vectors ``[c, d]`` of which a density matrix ``[d, d]`` is the sum of projectors: by Cholesky, or by eigenvectors if it is singular."""
+    try:
+        return np.asarray(np.linalg.cholesky(density).T)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(density)
         keep = values > _NOTHING * values[-1]
         return np.asarray((vectors[:, keep] * np.sqrt(values[keep])).T)
-    values, vectors = np.linalg.eigh(members.conj() @ members.T)
-    return np.asarray(vectors.T[values > _NOTHING * values[-1]] @ members)

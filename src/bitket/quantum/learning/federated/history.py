@@ -27,7 +27,6 @@ class Tally:
     qubits: int | None = 0
     decoys: int = 0
     wrong: int = 0
-    tapped: int = 0
     alarms: int = 0
     shares: list[float] = field(default_factory=list)
 
@@ -150,11 +149,6 @@ class History:
     def classical_bytes(self) -> int:
         """What the same gradients and parameters take as numbers of 8 bytes, down and up."""
         return 16 * self.vector * sum(r.used + r.late + r.dropped for r in self.rounds)
-
-    @property
-    def holevo_bits(self) -> int | None:
-        """The most that all qubits together could tell anybody, in bits: as many as there are."""
-        return self.qubits
 
     def close(
         self, seconds: float, tally: Tally, outcome: dict[str, int], error: float, probability: float, seen: Any

@@ -41,6 +41,5 @@ class Line:
             qubits=None if number is None else number * copies.qubits + self.channel.decoys,
             decoys=check.arrived,
             wrong=check.wrong,
-            tapped=check.tapped,
             alarms=int(check.alarm),
         )
