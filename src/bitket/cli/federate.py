@@ -13,12 +13,12 @@ import typer
 from bitket.cli import options
 from bitket.cli.console import console, tell
 from bitket.cli.options import FederatedModel, FederatedRule, Figure, Json, Seed, choice, number, require_picture
+from bitket.cli.rounds import draw, outcome, show
 from bitket.errors import InvalidInput
 
 __all__ = ["register"]
 
 _TEST = 0.3
-_WANTED = 0.05
 _DEALT = ("iid", "dirichlet", "label")
 _COUNT, _ALPHA, _QUBITS, _ROUNDS, _LAYERS, _DECOYS, _WAIT_S, _DEADLINE_S = 5, 0.5, 3, 100, 2, 32, 60.0, 30.0
 
@@ -128,11 +128,11 @@ def federate(
         out = _at_once(table, groups, server, channel, clients, count, alpha, rounds, copies, qubits, seed)
     out = {"data": str(data), "model": model, "rounds": len(out["history"]), **out}
     if figure is not None:
-        _draw(out, figure)
+        draw(out, figure)
     if as_json:
         print(json.dumps(out))
     else:
-        _show(out)
+        show(out)
 
 
 # -- what does not go together ------------------------------------------------------------------------------------------
@@ -254,40 +254,12 @@ def _at_once(
             seed=seed,
         ).run(rounds, copies)
     averaged, accuracy = rows.averaging(rounds, seed=seed)
-    out = _result(history, server, copies, len(test))
+    out = outcome(history, server, len(test))
     return out | {
         "clients": {who: len(r) for who, r in parts.items()},
         "test_rows": len(test),
         "averaging": {"accuracy": accuracy, "bytes": averaged.sent_bytes, "history": averaged.accuracy},
         "central_accuracy": rows.central_accuracy(),
-    }
-
-
-def _result(history: Any, server: Any, copies: int | None, tests: int) -> dict[str, Any]:
-    from bitket.quantum.learning.federated.server import copies_for
-
-    last = history.rounds[-1]
-    return {
-        "loss": last.loss,
-        "accuracy": last.accuracy,
-        "accuracy_error": None if last.accuracy is None else (last.accuracy * (1 - last.accuracy) / tests) ** 0.5,
-        "success_probability": last.share,
-        "sum_probability": last.probability,
-        "copies": history.copies,
-        "qubits": history.qubits,
-        "qubits_per_copy": int(server.operator(None).qubits),
-        "log10_copies_of_the_first_state": history.log10_copies if server.rule == "coherent" else None,
-        "copies_for_an_error_of_0.05": None if history.diverged else copies_for(server.model, 0.0, _WANTED),
-        "gradient_error": last.error,
-        "classical_bytes": history.classical_bytes,
-        "decoys": sum(r.decoys for r in history.rounds),
-        "wrong_decoys": sum(r.wrong for r in history.rounds),
-        "messages": len(history.log),
-        "alarms": history.alarms,
-        "diverged": history.diverged,
-        "notes": history.notes,
-        "parameters": None if history.diverged else server.model.parameters.tolist(),
-        "history": history.rows(),
     }
 
 
@@ -327,7 +299,7 @@ def _serve(
             seed=seed,
         )
         history = host.run(rounds, copies)
-    return _result(history, server, copies, len(table.y)) | {"clients": count, "test_rows": len(table.y)}
+    return outcome(history, server, len(table.y)) | {"clients": count, "test_rows": len(table.y)}
 
 
 def _samples(states: Any, targets: Any) -> Any:
@@ -377,69 +349,3 @@ def _rows(data: Path, label: str, without: str | None = None) -> Any:
     if not isinstance(table, Table):
         raise InvalidInput(f"{data}: X has images; rows of features [N, d] are needed")
     return table
-
-
-# -- results ------------------------------------------------------------------------------------------------------------
-def _show(out: Mapping[str, Any]) -> None:
-    from rich.table import Table
-
-    screen = console()
-    who = out["clients"]
-    if isinstance(who, dict):
-        sizes = sorted(who.values())
-        screen.print(
-            f"{out['data']}: {len(who)} clients with {sizes[0]} to {sizes[-1]} rows, {out['test_rows']} rows for the test",
-            markup=False,
-        )
-    if out["diverged"]:
-        screen.print(f"diverged in round {out['rounds']}: a smaller --rate is needed")
-        return
-    rows = [("quantum federated", out["accuracy"], f"{_count(out['qubits'])} qubits in {out['rounds']} rounds")]
-    if "averaging" in out:
-        rows.append(
-            ("federated averaging", out["averaging"]["accuracy"], f"{out['averaging']['bytes']} bytes of weights")
-        )
-        rows.append(("all rows in one place", out["central_accuracy"], "logistic regression on the same components"))
-    table = Table("", f"accuracy ± {out['accuracy_error']:.3f}", "", box=None, pad_edge=False)
-    for what, accuracy, cost in rows:
-        table.add_row(what, f"{accuracy:.3f}", cost)
-    screen.print(table)
-    screen.print(
-        f"loss {out['loss']:.5f}; a copy of {out['qubits_per_copy']} qubits is kept with probability {out['success_probability']:.2g}"
-    )
-    if out["log10_copies_of_the_first_state"] is not None:
-        screen.print(
-            f"one copy of the last state takes 10^{out['log10_copies_of_the_first_state']:.0f} of the first: sums of states multiply"
-        )
-    elif out["gradient_error"]:
-        screen.print(
-            f"{_count(out['copies'])} copies sent; a round's mean gradient is known to ± {out['gradient_error']:.3g}"
-        )
-    screen.print(
-        f"a client's gradient to ± {_WANTED}: {out['copies_for_an_error_of_0.05']} copies; as numbers, all that crossed takes "
-        f"{out['classical_bytes']} bytes"
-    )
-    screen.print(
-        f"decoys: {out['wrong_decoys']} wrong of {out['decoys']}; alarm in {out['alarms']} of {out['messages']} messages"
-    )
-
-
-def _count(number: int | None) -> str:
-    return "unlimited" if number is None else str(number)
-
-
-def _draw(out: Mapping[str, Any], path: Path) -> None:
-    from bitket.runs.figures import subplots
-
-    figure, (left, right) = subplots(1, 2, width=9, height=3.8)
-    rounds = [r["number"] for r in out["history"]]
-    left.plot(rounds, [r["loss"] for r in out["history"]])
-    left.set(xlabel="round", ylabel="loss", yscale="log")
-    right.plot(rounds, [r["accuracy"] for r in out["history"]], label="quantum federated")
-    if "averaging" in out:
-        averaged = out["averaging"]["history"]
-        right.plot(range(1, len(averaged) + 1), averaged, "--", label="federated averaging")
-        right.axhline(out["central_accuracy"], color="0.6", linewidth=0.8, label="all rows in one place")
-    right.set(xlabel="round", ylabel="accuracy on the test rows")
-    right.legend(frameon=False)
-    figure.savefig(path)

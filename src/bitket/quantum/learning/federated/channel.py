@@ -7,7 +7,8 @@ measured on the way in the Z or the X basis, at random, and resent. On a qubit o
 
 Decoys are single qubits in |0>, |1>, |+> or |->, sent among the message and measured by the receiver in their basis, told afterwards. A
 tapped one is caught with probability ¼ (wrong basis ½, then a wrong result ½), so of m decoys one is caught at least with
-1 - (1 - tap/4)^m. Of K tapped qubits nobody learns more than K bits (Holevo). What is read through a noisy channel is not corrected: it is biased.
+1 - (1 - tap/4)^m. Of K tapped qubits nobody learns more than K bits (Holevo). What is read through
+a noisy channel is not corrected: it is biased.
 
 Source: Daskin 2024, arXiv:2401.13421 (tapping is detected); details inferred, after Bennett and Brassard 1984.
 """

@@ -21,7 +21,7 @@ from bitket.errors import InvalidInput
 from bitket.quantum.learning.federated.channel import QuantumChannel
 from bitket.quantum.learning.federated.client import Client, Gradient, named_generator
 from bitket.quantum.learning.federated.copies import Copies
-from bitket.quantum.learning.federated.history import History, Round, Seen, Tally, when_none
+from bitket.quantum.learning.federated.history import History, Round, Tally, when_none
 from bitket.quantum.learning.federated.line import Line
 from bitket.quantum.learning.federated.server import Server
 
@@ -180,8 +180,7 @@ class Federation:
         return received
 
     def _see(self, sender: str, receiver: str, kind: str, what: dict[str, Any], copies: Copies) -> None:
-        what = {**what, "copies": copies.number, "qubits": copies.qubits}
-        self.history.log.append(Seen(self._clock.now / _SECOND, sender, receiver, kind, what))
+        self.history.see(self._clock.now / _SECOND, sender, receiver, kind, what, copies)
 
     # -- synchronous ------------------------------------------------------------------------------------------------
     def _begin(self) -> None:

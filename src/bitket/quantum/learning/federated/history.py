@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitket.quantum.learning.federated.copies import Copies
 from bitket.quantum.learning.federated.operator_model import Floats, Samples
 from bitket.quantum.learning.federated.server import Model
 
-__all__ = ["History", "Observer", "Round", "Seen", "Tally"]
+__all__ = ["History", "Observer", "Round", "Seen", "Tally", "when_none"]
+
+_LOGGED = 100_000
 
 
 @dataclass
@@ -119,7 +123,9 @@ class History:
     vector: int
     """Entries of a gradient."""
     rounds: list[Round] = field(default_factory=list)
-    log: list[Seen] = field(default_factory=list)
+    log: deque[Seen] = field(default_factory=lambda: deque(maxlen=_LOGGED))
+    """What crossed, the last hundred thousand messages of it."""
+    messages: int = 0
     notes: list[str] = field(default_factory=list)
     diverged: bool = False
     log10_copies: float = 0.0
@@ -149,6 +155,12 @@ class History:
     def classical_bytes(self) -> int:
         """What the same gradients and parameters take as numbers of 8 bytes, down and up."""
         return 16 * self.vector * sum(r.used + r.late + r.dropped for r in self.rounds)
+
+    def see(self, seconds: float, sender: str, receiver: str, kind: str, what: dict[str, Any], copies: Copies) -> None:
+        """Add a message to the log."""
+        self.messages += 1
+        what = {**what, "copies": copies.number, "qubits": copies.qubits}
+        self.log.append(Seen(seconds, sender, receiver, kind, what))
 
     def close(
         self, seconds: float, tally: Tally, outcome: dict[str, int], error: float, probability: float, seen: Any

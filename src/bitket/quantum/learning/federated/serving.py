@@ -20,7 +20,7 @@ from bitket.quantum.learning.federated.channel import QuantumChannel
 from bitket.quantum.learning.federated.client import Gradient
 from bitket.quantum.learning.federated.copies import Copies
 from bitket.quantum.learning.federated.crossing import Terms, gradient_of, operator_message
-from bitket.quantum.learning.federated.history import History, Round, Seen, Tally, when_none
+from bitket.quantum.learning.federated.history import History, Round, Tally, when_none
 from bitket.quantum.learning.federated.line import Line
 from bitket.quantum.learning.federated.messages import FederationError, Message
 from bitket.quantum.learning.federated.server import Server
@@ -230,8 +230,7 @@ class Host:
         return time.monotonic() - self._begin
 
     def _see(self, sender: str, receiver: str, kind: str, what: dict[str, Any], copies: Copies) -> None:
-        what = {**what, "copies": copies.number, "qubits": copies.qubits}
-        self.history.log.append(Seen(self._seconds(), sender, receiver, kind, what))
+        self.history.see(self._seconds(), sender, receiver, kind, what, copies)
 
     # -- connections ------------------------------------------------------------------------------------------------
     def _pump(self, seconds: float, done: Callable[[], bool]) -> bool:
