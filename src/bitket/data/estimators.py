@@ -212,7 +212,8 @@ class AngleClassifier(SampleClassifier):
 
     scale: Any
 
-    def _auto_scale(self) -> tuple[float, float] | None:
+    def _auto_scale(self, x: Array) -> tuple[float, float] | None:
+        """The range that ``"auto"`` stands for, given the samples to fit."""
         raise NotImplementedError
 
     def _learned_angles(self, X: ArrayLike, y: Any) -> tuple[Array, NDArray[np.int64]]:
@@ -226,7 +227,7 @@ class AngleClassifier(SampleClassifier):
         from bitket.data.angles import angle_pipeline
 
         x, index = self._learned(X, y)
-        scale = self._auto_scale() if isinstance(self.scale, str) and self.scale == "auto" else self.scale
+        scale = self._auto_scale(x) if isinstance(self.scale, str) and self.scale == "auto" else self.scale
         if scale is None:
             self.scaler_ = None
             return x, index

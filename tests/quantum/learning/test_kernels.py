@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from sklearn.model_selection import cross_val_score
 from sklearn.svm import SVC
 
+from bitket.data import load
 from bitket.errors import InvalidInput
 from bitket.quantum.circuits.encodings import iqp_feature_map, zz_feature_map
 from bitket.quantum.learning.ad_hoc import AdHocData
@@ -168,3 +170,23 @@ K = QuantumKernel(iqp_feature_map(2))
 def test_bad_input_is_named(call, message):
     with pytest.raises(InvalidInput, match=message):
         call()
+
+
+@pytest.mark.parametrize("features", [1, 2, 5, 9, 13])
+def test_the_automatic_scale_narrows_with_the_features(features):
+    x = np.random.default_rng(features).normal(size=(60, features))
+    y = (x.sum(axis=1) > 0).astype(int)
+    scaled = QuantumSVC().fit(x, y).X_
+    pairs = np.triu_indices(60, 1)
+    typical = np.median(QuantumKernel()(scaled, scaled)[pairs])
+    assert 0.4 < typical < 0.65 or (scaled.max() == 1 and typical > 0.5)
+
+
+def test_by_default_a_kernel_of_many_features_learns():
+    table = load("wine")
+    right = [cross_val_score(QuantumSVC(scale=scale), table.X, table.y, cv=3).mean() for scale in ("auto", (0, 1))]
+    assert right[0] > 0.9 > 0.5 > right[1]
+
+
+def test_the_automatic_scale_of_features_that_never_change():
+    assert QuantumSVC().fit(np.ones((4, 3)), [0, 1, 0, 1]).scaler_.transform([[1.0, 1.0, 1.0]]).shape == (1, 3)

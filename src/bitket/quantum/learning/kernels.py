@@ -254,6 +254,28 @@ def geometric_difference(classical: ArrayLike, quantum: ArrayLike, regularisatio
     return float(math.sqrt(np.linalg.eigvalsh((inner + inner.T) / 2)[-1]))
 
 
+def _typical_scale(x: Array) -> float:
+    """The s of `QuantumSVC`'s automatic scale, from at most 32 of the samples."""
+    from sklearn.preprocessing import MinMaxScaler
+
+    some = MinMaxScaler().fit_transform(x)[np.linspace(0, len(x) - 1, min(len(x), 32)).astype(int)]
+    pairs = np.triu_indices(len(some), 1)
+
+    def near(scale: float) -> bool:
+        return bool(np.median(QuantumKernel()(scale * some)[pairs]) > 0.5)
+
+    scale = 1.0
+    while scale > 2.0**-20 and not near(scale):
+        scale /= 2
+    if scale == 1:
+        return scale
+    low, high = scale, 2 * scale
+    for _ in range(3):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if near(middle) else (low, middle)
+    return low
+
+
 class QuantumSVC(AngleClassifier):
     """Support vector machine on a quantum kernel, with care for kernels that noise or shots made indefinite.
 
@@ -267,7 +289,9 @@ class QuantumSVC(AngleClassifier):
         What to do with negative eigenvalues of the training matrix: ``"clip"``, ``"shift"`` or ``"leave"`` (with a warning).
     scale
         Range in radians onto which the range of each feature in the training samples is mapped; later values are clipped to it. None
-        takes features as they are. ``"auto"`` is [0, 1] for the default kernel and None for a kernel that is given.
+        takes features as they are. ``"auto"`` is None for a kernel that is given; for the default kernel [0, s], with s, at most 1, such that
+        half of the pairs of training samples have a kernel below 1/2: the more features, the narrower, as otherwise all samples become
+        orthogonal and nothing is learned (Shaydulin and Wild 2022, arXiv:2111.05451, on bandwidths).
 
     Attributes
     ----------
@@ -297,8 +321,8 @@ class QuantumSVC(AngleClassifier):
         self.indefinite = indefinite
         self.scale = scale
 
-    def _auto_scale(self) -> tuple[float, float] | None:
-        return (0.0, 1.0) if self.kernel is None else None
+    def _auto_scale(self, x: Array) -> tuple[float, float] | None:
+        return (0.0, _typical_scale(x)) if self.kernel is None else None
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> QuantumSVC:
         """Fit to samples ``[t, n]`` and labels ``[t]`` of two kinds or more.

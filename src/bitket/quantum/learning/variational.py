@@ -107,7 +107,7 @@ class VariationalClassifier(AngleClassifier):
         tags.non_deterministic = self.predict_shots is not None  # each sample has shots of its own
         return tags
 
-    def _auto_scale(self) -> tuple[float, float] | None:
+    def _auto_scale(self, x: Array) -> tuple[float, float] | None:
         return (0.0, math.pi) if self.feature_map is None else None
 
     def _plus(self, X: Array, points: Array, shots: int | None, generator: np.random.Generator) -> Array:

@@ -175,7 +175,7 @@ class VQC(AngleClassifier):
         tags.non_deterministic = self.shots is not None  # each sample has shots of its own
         return tags
 
-    def _auto_scale(self) -> tuple[float, float] | None:
+    def _auto_scale(self, x: Array) -> tuple[float, float] | None:
         return (0.0, math.pi) if self.feature_map is None else None
 
     def _circuit(self, features: int) -> Circuit:
