@@ -54,11 +54,14 @@ def denoise(
         Latent | None, choice(Latent, "KIND", help="With --train: the model's middle, qaoa unless it is given")
     ] = None,
     epochs: Annotated[
-        int | None, number("epochs", help="With --train: most passes over the pictures. [default: 40]")
+        int | None, number("epochs", help="With --train: most passes over the pictures, 40 unless it is given.")
     ] = None,
-    seed: Annotated[int | None, number("seed", help="With --train: seed of all randomness. [default: 0]")] = None,
+    seed: Annotated[
+        int | None, number("seed", help="With --train: seed of all randomness, 0 unless it is given.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder of the denoised pictures. [default: denoised]")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder of the denoised pictures, named denoised unless it is given."),
     ] = None,
     as_json: Json = False,
 ) -> None:

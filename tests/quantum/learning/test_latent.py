@@ -118,7 +118,6 @@ def test_one_shift_of_a_shared_angle_is_wrong():
 
 def test_evaluations_of_a_step_by_shifts(monkeypatch):
     """Spec: 2 (p|E| + pn + n) circuits a step, for the slopes of all weights and inputs."""
-    from bitket.quantum.simulation import compiled, reverse
     from bitket.quantum.simulation.parameter_shift import ByShifts
 
     seen = []
@@ -136,7 +135,6 @@ def test_evaluations_of_a_step_by_shifts(monkeypatch):
         return Counting
 
     monkeypatch.setattr(ByShifts, "_engine", engine)
-    assert compiled is not reverse
     n, depth = 5, 2
     layer = layer_of(n, depth, gradient="parameter_shift")
     layer(torch.randn(1, n, dtype=torch.float64, requires_grad=True)).sum().backward()
