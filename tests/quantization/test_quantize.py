@@ -286,10 +286,11 @@ def test_a_slower_network_is_said_to_be_slower():
         (lambda m, d: (m, [(x, torch.zeros(6)) for x in d]), "labels must be left out"),
         (lambda m, d: (m, [torch.full_like(d[0], torch.nan)]), "place stem.input: a value is NaN"),
         (lambda m, d: (poisoned(m), d), "stage1.conv1.weight holds NaN"),
+        (lambda m, d: (m.to(torch.bfloat16), d), "stem.weight is torch.bfloat16"),
         (lambda m, d: (quantize(m, PostTraining(), d, progress=False).model, d), "quantised already"),
         (lambda m, d: (lambda x: x, d), "torch.nn.Module is needed"),
     ],
-    ids=["training", "empty", "iterator", "number", "labels", "nan input", "nan weight", "twice", "function"],
+    ids=["training", "empty", "iterator", "number", "labels", "nan input", "nan weight", "half", "twice", "function"],
 )
 def test_bad_input(change, words):
     model, data = change(residual(), images())

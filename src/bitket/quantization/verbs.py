@@ -106,6 +106,8 @@ def _check(model: torch.nn.Module) -> None:
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise InvalidInput(f"model: {name} holds NaN or infinite values")
+        if tensor.is_floating_point() and tensor.dtype != torch.float32:
+            raise InvalidInput(f"model: {name} is {tensor.dtype}; float32 is quantised, call .float() first")
 
 
 @dataclass(frozen=True)
