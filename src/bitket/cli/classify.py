@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -150,7 +151,7 @@ def _print(found: dict[str, Any], rows: Rows) -> None:
             name,
             _interval(entry, "%", sign=False),
             "" if d is None else _interval(d, "", sign=True),
-            "" if d is None else f"{d['p']:.2g}",
+            "" if d is None or math.isnan(d["p"]) else f"{d['p']:.2g}",
         )
     screen.print(table)
     times = "once" if found["seeds"] == 1 else f"{found['seeds']} times"
@@ -181,6 +182,8 @@ def _print(found: dict[str, Any], rows: Rows) -> None:
 
 def _interval(entry: dict[str, Any], unit: str, *, sign: bool) -> str:
     plus = "+" if sign else ""
+    if math.isinf(entry["low"]):
+        return f"{100 * entry['mean']:{plus}.1f} {unit}".rstrip()
     low, high = (entry["low"], entry["high"]) if sign else (max(0.0, entry["low"]), min(1.0, entry["high"]))
     return f"{100 * entry['mean']:{plus}.1f} ({100 * low:{plus}.1f} to {100 * high:{plus}.1f}) {unit}".rstrip()
 

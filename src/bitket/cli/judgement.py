@@ -247,6 +247,8 @@ def judged(
 
 
 def _verdict(d: Estimate, twin: str, pairs: int) -> str:
+    if math.isinf(d.low):
+        return f"The {pairs} differences to the classical twin, {twin}, are all {100 * d.mean:+.1f} points: more folds or seeds are needed."
     width = f"{100 * d.mean:+.1f} points, 95 %: {100 * d.low:+.1f} to {100 * d.high:+.1f}, {pairs} pairs"
     if d.low > 0:
         return f"The quantum part helps against its classical twin, {twin} ({width})."
@@ -413,8 +415,8 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
     for row, name in enumerate(names):
         entry, colour = found["scores"][name], "C1" if name == found["model"] else "C0"
         left.plot([100 * v for v in entry["values"]], [row] * len(entry["values"]), "o", color=colour, alpha=0.3)
-        half = (entry["high"] - entry["low"]) / 2
-        left.errorbar(100 * entry["mean"], row + 0.2, xerr=100 * half, fmt="d", color=colour, capsize=3)
+        mean, low, high = (100 * min(1.0, max(0.0, entry[k])) for k in ("mean", "low", "high"))
+        left.errorbar(mean, row + 0.2, xerr=[[mean - low], [high - mean]], fmt="d", color=colour, capsize=3)
     left.set(xlabel="accuracy on held-out folds, %", yticks=range(len(names)), yticklabels=names)
     if panels == 2:
         a = found["attack"]

@@ -104,7 +104,7 @@ def _fewer(m: Mapping[str, float], config: Config) -> Verdict:
 
 def _better(m: Mapping[str, float], config: Config) -> Verdict:
     if m["training images"] < 60_000:
-        return Verdict.untested(f"{_points(m, 'parallel/circuits-cnn')}; MNIST whole is needed (--set folder=...)")
+        return Verdict.untested(f"{_mean(m, 'parallel/circuits-cnn')}; MNIST whole is needed (--set folder=...)")
     return Verdict.of(
         100 * m["parallel/circuits-cnn"],
         m["parallel/circuits-cnn/low"] > 0,
@@ -114,7 +114,7 @@ def _better(m: Mapping[str, float], config: Config) -> Verdict:
 
 def _as_good(m: Mapping[str, float], config: Config) -> Verdict:
     if config.draws < 20 or config.data != "mnist":
-        return Verdict.untested(f"{_points(m, 'quanv/circuits-cnn4')}, {config.draws} draws; 20 of MNIST are needed")
+        return Verdict.untested(f"{_mean(m, 'quanv/circuits-cnn4')}, {config.draws} draws; 20 of MNIST are needed")
     return Verdict.of(
         100 * m["quanv/circuits-cnn4"],
         m["quanv/circuits-cnn4/high"] >= 0,
@@ -124,12 +124,16 @@ def _as_good(m: Mapping[str, float], config: Config) -> Verdict:
 
 def _beats(m: Mapping[str, float], config: Config) -> Verdict:
     if config.draws < 20 or config.data != "mnist":
-        return Verdict.untested(f"{_points(m, 'quanv/circuits-cnn1')}, {config.draws} draws; 20 of MNIST are needed")
+        return Verdict.untested(f"{_mean(m, 'quanv/circuits-cnn1')}, {config.draws} draws; 20 of MNIST are needed")
     return Verdict.of(
         100 * m["quanv/circuits-cnn1"],
         m["quanv/circuits-cnn1/low"] > 0,
         f"difference to CNN1 over {config.draws} draws, {_points(m, 'quanv/circuits-cnn1')}",
     )
+
+
+def _mean(m: Mapping[str, float], key: str) -> str:
+    return f"{100 * m[key]:+.2f} points"
 
 
 def _points(m: Mapping[str, float], key: str) -> str:
@@ -388,8 +392,9 @@ def _dots(run: Run, m: Mapping[str, float], what: str, names: tuple[str, ...], c
         colour = "C1" if name == "circuits" else "C0"
         values = [100 * m[f"{what}/{name}/{k}"] for k in range(count)]
         axes.plot(values, [row] * count, "o", color=colour, alpha=0.35)
-        half = 100 * m[f"{what}/{name}/half"]
-        axes.errorbar(100 * m[f"{what}/{name}"], row + 0.22, xerr=half, fmt="d", color=colour, capsize=3)
+        mean, half = 100 * m[f"{what}/{name}"], 100 * m[f"{what}/{name}/half"]
+        ends = [[min(half, mean)], [min(half, 100 - mean)]]
+        axes.errorbar(mean, row + 0.22, xerr=ends, fmt="d", color=colour, capsize=3)
     axes.set(xlabel="test accuracy, %", yticks=range(len(names)), yticklabels=[NAMES[n] for n in reversed(names)])
     return figure
 

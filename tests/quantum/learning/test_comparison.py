@@ -37,6 +37,9 @@ def test_one_value_says_nothing_of_its_error():
     assert (e.mean, e.low, e.high) == (0.9, -math.inf, math.inf)
     assert math.isnan(e.p)
     assert difference([0.5, 0.5], [0.5, 0.5]).p == 1.0
+    alike = difference([0.9, 0.8], [0.8, 0.7])
+    assert (alike.mean, alike.low, alike.high) == (pytest.approx(0.1), -math.inf, math.inf)
+    assert math.isnan(alike.p)
     for bad in ([], [[1.0]], [math.nan]):
         with pytest.raises(InvalidInput):
             mean_accuracy(bad)

@@ -12,7 +12,7 @@ evenly (McNemar 1947, Psychometrika 12, 153-157).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -68,11 +68,19 @@ def mean_accuracy(values: ArrayLike, overlap: float = 0.0) -> Estimate:
 
 
 def difference(first: ArrayLike, second: ArrayLike, overlap: float = 0.0) -> Estimate:
-    """Mean of ``first - second`` for paired values ``[J]`` of both, with Student's paired test."""
+    """Mean of ``first - second`` for paired values ``[J]`` of both, with Student's paired test; differences that are all alike and not zero
+    say nothing of their spread: then there is no interval, as for one."""
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if a.shape != b.shape:
         raise InvalidInput(f"difference of values of shapes {a.shape} and {b.shape}: pairs are needed")
-    return mean_accuracy(a - b, overlap)
+    found = mean_accuracy(a - b, overlap)
+    if len(a) > 1 and np.ptp(a - b) < 1e-12:  # shares of samples: what is less is rounding
+        return (
+            Estimate(0.0, 0.0, 0.0, 1.0)
+            if abs(found.mean) < 1e-12
+            else replace(found, low=-math.inf, high=math.inf, p=math.nan)
+        )
+    return found
 
 
 def mcnemar(first: ArrayLike, second: ArrayLike) -> McNemar:
