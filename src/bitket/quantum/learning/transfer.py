@@ -30,6 +30,7 @@ from bitket.quantum.learning.module_classifier import InputScaling, ModuleClassi
 __all__ = ["CutAt", "DenseClassifier", "TransferPipeline", "dense_head"]
 
 Array = NDArray[np.float64]
+_STEPS = 1000  # of an autoencoder's training, at least
 
 
 class _Reached(Exception):
@@ -131,10 +132,10 @@ class DenseClassifier(ModuleClassifier):
         self,
         widths: tuple[int, ...] = (128, 64),
         dropout: float = 0.3,
-        epochs: int = 30,
-        batch_size: int = 128,
-        learning_rate: float = 1e-3,
-        patience: int | None = 5,
+        epochs: int = 40,
+        batch_size: int = 32,
+        learning_rate: float = 3e-3,
+        patience: int | None = None,
         image_shape: tuple[int, ...] | None = None,
         random_state: int | np.random.Generator | None = 0,
         device: str = "cpu",
@@ -160,11 +161,12 @@ class TransferPipeline(ModuleClassifier):
     hidden
         Inner widths of the autoencoder and, last, the length of its code.
     encoder_epochs
-        Of the autoencoder.
+        Of the autoencoder; None: 20, or more where these would be fewer than 1000 steps.
     reducer
         Principal components of the code, at most; None: the whole code, with a circuit that takes as many.
     feature_map
-        A name of `CIRCUITS`, a circuit, or ``"none"``: the angles themselves, the classical control.
+        A name of `CIRCUITS`, a circuit, or ``"none"``: the angles themselves, the classical control. By default the paper's cascade with
+        its first angle shifted, as it would fold the first component at its mean.
     readout, shots
         As of `FeatureLayer`.
     scale
@@ -194,19 +196,19 @@ class TransferPipeline(ModuleClassifier):
         self,
         encoder: torch.nn.Module | None = None,
         hidden: tuple[int, ...] = (256, 64),
-        encoder_epochs: int = 20,
+        encoder_epochs: int | None = None,
         reducer: int | None = 5,
-        feature_map: Circuit | str = "cascade",
+        feature_map: Circuit | str = "shifted",
         readout: Readout = "probabilities",
         shots: int | None = None,
         scale: tuple[float, float] = (0.0, math.pi),
         widths: tuple[int, ...] = (128, 64),
         dropout: float = 0.3,
         frozen: bool = True,
-        epochs: int = 30,
-        batch_size: int = 128,
-        learning_rate: float = 1e-3,
-        patience: int | None = 5,
+        epochs: int = 40,
+        batch_size: int = 32,
+        learning_rate: float = 3e-3,
+        patience: int | None = None,
         image_shape: tuple[int, ...] | None = None,
         random_state: int | np.random.Generator | None = 0,
         device: str = "cpu",
@@ -267,7 +269,9 @@ class TransferPipeline(ModuleClassifier):
         net = Autoencoder((math.prod(x.shape[1:]), *self.hidden), generator=generator)
         if learn:
             pixels = unit(torch.as_tensor(x)).float()
-            net.fit(pixels, Training(self.encoder_epochs, min(256, len(x)), learning_rate=1e-3), generator=generator)
+            batch = min(self.batch_size, len(x))
+            epochs = max(20, _STEPS * batch // len(x)) if self.encoder_epochs is None else self.encoder_epochs
+            net.fit(pixels, Training(epochs, batch, learning_rate=1e-3), generator=generator)
         return torch.nn.Sequential(unit.float(), net.encoder)
 
     def _directions(self, codes: Array) -> Array:
