@@ -69,7 +69,7 @@ def _better(m: Mapping[str, float], config: Config) -> Verdict:
     error = max(m["uniform/difference_error"], m["reversed/difference_error"])
     return Verdict.of(
         100 * gain,
-        gain >= 0,
+        gain > 0,
         f"test accuracy at the size of {config.uniform_bits} bits, fine-tuned, {config.seeds} seeds: {rows}; "
         f"hawq less the better of uniform and reversed, standard error {100 * error:.2f}",
     )
@@ -88,7 +88,7 @@ def _lossless(m: Mapping[str, float], config: Config) -> Verdict:
 def _order(m: Mapping[str, float], config: Config) -> Verdict:
     gain = m["order/descending"] - m["order/ascending"]
     rows = ", ".join(f"{o} {m[f'order/{o}']:.2%}" for o in ORDERS)
-    return Verdict.of(100 * gain, gain >= 0, f"{rows}; standard error of the difference {100 * m['order/error']:.2f}")
+    return Verdict.of(100 * gain, gain > 0, f"{rows}; standard error of the difference {100 * m['order/error']:.2f}")
 
 
 def _imagenet(m: Mapping[str, float], config: Config) -> Verdict:

@@ -82,7 +82,7 @@ def _better(m: Mapping[str, float], config: Config) -> Verdict:
     gain = sum(m[f"{c:g}x/v2/tuned"] - m[f"{c:g}x/v1/tuned"] for c in config.compressions) / len(config.compressions)
     return Verdict.of(
         100 * gain,
-        gain >= 0,
+        gain > 0,
         f"fine-tuned test accuracy, {rows}; v2 less v1 on average, standard error {100 * m['v1/error']:.2f}",
     )
 
