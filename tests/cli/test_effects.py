@@ -171,6 +171,7 @@ ELSEWHERE = {  # has tests of its own
     ("federate", "--deadline"): "test_federate.py",
     ("codes product", "--budget"): "as that of codes info",
     ("codes bicycle", "--budget"): "as that of codes info",
+    ("classify", "--adversarial-training"): "test_classify.py",
     ("codes reduce", "--seed"): "test_codes.py",
 }
 REFUSED = [
