@@ -52,7 +52,7 @@ class Config:
 
     data: Literal["mnist", "digits"] = "mnist"
     """Handwritten digits: MNIST, 28 x 28 pixels, or those of scikit-learn, 8 x 8."""
-    folder: str = ""
+    mnist_folder: str = ""
     """Of MNIST's four IDX files; without it its first 500 training images of each digit, 100 of which are tested on, stand for it."""
     seeds: Annotated[int, Ge(2)] = 3
     epochs: Annotated[int, Ge(1)] = 4
@@ -86,7 +86,7 @@ def _accurate(m: Mapping[str, float], config: Config) -> Verdict:
     value = m["parallel/circuits"]
     if m["training images"] < 60_000:
         return Verdict.untested(
-            f"{100 * value:.2f} % from {m['training images']:.0f} training images; MNIST whole is needed (--set folder=...)"
+            f"{100 * value:.2f} % from {m['training images']:.0f} training images; MNIST whole is needed (--set mnist_folder=...)"
         )
     return Verdict.of(
         100 * value,
@@ -104,7 +104,7 @@ def _fewer(m: Mapping[str, float], config: Config) -> Verdict:
 
 def _better(m: Mapping[str, float], config: Config) -> Verdict:
     if m["training images"] < 60_000:
-        return Verdict.untested(f"{_mean(m, 'parallel/circuits-cnn')}; MNIST whole is needed (--set folder=...)")
+        return Verdict.untested(f"{_mean(m, 'parallel/circuits-cnn')}; MNIST whole is needed (--set mnist_folder=...)")
     return Verdict.of(
         100 * m["parallel/circuits-cnn"],
         m["parallel/circuits-cnn/low"] > 0,
@@ -228,8 +228,8 @@ def _data(config: Config, run: Run) -> _Digits:
         pixels, y = table.X.reshape(-1, 8, 8).astype(np.float32) / np.float32(16), table.y
         order = run.generator("split").permutation(len(y))
         parts = order[: 2 * len(y) // 3], order[2 * len(y) // 3 :]
-    elif config.folder:
-        rows = [load("mnist", part=part, folder=config.folder) for part in ("train", "test")]
+    elif config.mnist_folder:
+        rows = [load("mnist", part=part, folder=config.mnist_folder) for part in ("train", "test")]
         pixels, y = (np.concatenate([getattr(r, name) for r in rows]) for name in ("pixels", "y"))
         parts = np.arange(len(rows[0])), np.arange(len(rows[0]), len(y))
     else:
