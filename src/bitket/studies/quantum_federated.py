@@ -525,9 +525,12 @@ def _circuit(config: Config, run: Run) -> dict[str, float]:
 
 
 def _curves_figure(run: Run, curves: Mapping[int, list[float]], exact: list[Any]) -> None:
+    from matplotlib import colormaps
+
     figure, axis = run.subplots(width=7, height=4.2)
     for k, (copies, losses) in enumerate(curves.items()):
-        axis.plot(range(1, len(losses) + 1), losses, color=f"C{k % 7}", linewidth=1, label=f"{copies} copies")
+        colour = colormaps["viridis"](k / max(1, len(curves) - 1))
+        axis.plot(range(1, len(losses) + 1), losses, color=colour, linewidth=1, label=f"{copies:,} copies")
     axis.plot(range(1, len(exact) + 1), exact, "k", label="unlimited")
     axis.set(xlabel="round", ylabel="loss over all clients' rows", yscale="log", ylim=(0.8 * min(exact), 2.0))
     axis.legend(fontsize=8, ncols=2, frameon=False)
