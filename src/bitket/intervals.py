@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["poisson_interval", "unseen"]
+__all__ = ["poisson_interval", "unseen", "wilson"]
 
 _CONFIDENCE = 0.95
 
@@ -31,3 +31,15 @@ def poisson_interval(count: int, exposure: float) -> tuple[float, float]:
     outside = (1 - _CONFIDENCE) / 2
     low = float(gammaincinv(count, outside)) if count else 0.0
     return low / exposure, float(gammaincinv(count + 1, 1 - outside)) / exposure
+
+
+def wilson(right: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share of ``right`` in ``of`` samples (Wilson 1927).
+
+    >>> [round(x, 4) for x in wilson(9, 10)]
+    [0.5958, 0.9821]
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, of).proportion_ci(_CONFIDENCE, "wilson")
+    return float(interval.low), float(interval.high)

@@ -2,6 +2,7 @@ import contextlib
 import io
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,32 @@ def bitket(monkeypatch, capsys):
         return end.value.code, out, err
 
     return call
+
+
+@cache
+def program():
+    """A small trained classifier, as a program of torch.export; and samples with labels."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(120, 6, generator=generator)
+    y = (x[:, 0] > 0).long() + (x[:, 1] > 0).long()
+    sizes = [(6, 16), (16, 16), (16, 16), (16, 3)]
+    layers = [torch.nn.Linear(*size) for size in sizes]
+    for layer in layers:
+        for p in layer.parameters():
+            p.data.copy_(torch.randn(p.shape, generator=generator) / p.shape[-1] ** 0.5)
+    parts = [part for layer in layers for part in (layer, torch.nn.ReLU())][:-1]
+    model = torch.nn.Sequential(*parts)
+    optimiser = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(60):
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        optimiser.step()
+    buffer = io.BytesIO()
+    free = ({0: torch.export.Dim.AUTO},)
+    torch.export.save(torch.export.export(model.eval(), (x[:4],), dynamic_shapes=free), buffer)
+    return buffer.getvalue(), x.numpy(), y.numpy()
 
 
 def _files():
@@ -57,6 +84,9 @@ def calls(tmp_path, monkeypatch):
     """A quick call of every verb, by its name, in a folder that has the files it reads; ``{n}`` stands for a number not used before."""
     monkeypatch.chdir(tmp_path)
     _files()
+    data, x, y = program()
+    Path("net.pt2").write_bytes(data)
+    np.savez("samples.npz", X=x, y=y)
     return {
         "list": ["list"],
         "show": ["show", STUDY],
@@ -78,6 +108,7 @@ def calls(tmp_path, monkeypatch):
         "sign": "sign message.txt --keys made/signer.keys --output message{n}.qds".split(),
         "verify": "verify message.txt made.qds --keys made/receiver1.keys --peer-keys made/receiver2.keys".split(),
         "federate": ["federate", "rows.csv", "--clients", "site", "--qubits", "1", "--rounds", "2"],
+        "quantize": "quantize net.pt2 --calibration samples.npz".split(),
         "codes info": ["codes", "info", "repetition.npz"],
         "codes product": ["codes", "product", "repetition.npz", "repetition.npz"],
         "codes bicycle": ["codes", "bicycle", "3", "3", "1+x", "1+y"],

@@ -21,6 +21,7 @@ PREDICT = ["predict", "table.safetensors", "table.csv", "--json"]
 SENTENCE = ["sentence", "man prepares meal", "--json"]
 FEDERATE = ["federate", "numbers.csv", "--qubits", "1", "--rounds", "2", "--json"]
 COPIED = [*FEDERATE, "--copies", "1000"]
+QUANTIZE = "quantize net.pt2 --calibration samples.npz --json".split()
 RUN = ["run", STUDY, "one", "--set", "rounds=2", "--json"]
 
 # Verb and option: a call, what is added to it (or in place of an equal option), for a change; then calls that are refused.
@@ -142,6 +143,14 @@ CHANGES = {
     ("federate", "--figure"): (FEDERATE, ["--figure", "f.svg"]),
     ("federate", "--seed"): (FEDERATE, ["--seed", "1"]),
     ("federate", "--json"): (FEDERATE[:-1], ["--json"]),
+    ("quantize", "--calibration"): (QUANTIZE, ["--calibration", "other.npz"]),
+    ("quantize", "--method"): (QUANTIZE, ["--method", "hawq"]),
+    ("quantize", "--budget"): ([*QUANTIZE, "--method", "hawq"], ["--budget", "90 %"]),
+    ("quantize", "--out"): (QUANTIZE, ["--out", "q.safetensors"]),
+    ("quantize", "--format"): ([*QUANTIZE, "--out", "q.safetensors"], ["--format", "onnx"]),
+    ("quantize", "--figure"): (QUANTIZE, ["--figure", "q.svg"]),
+    ("quantize", "--seed"): (QUANTIZE, ["--seed", "1"]),
+    ("quantize", "--json"): (QUANTIZE[:-1], ["--json"]),
     ("codes info", "--budget"): (["codes", "info", "golay.npz", "--json"], ["--budget", "1"]),
     ("codes info", "--json"): (["codes", "info", "repetition.npz"], ["--json"]),
     ("codes product", "--out"): (["codes", "product", "repetition.npz", "repetition.npz"], ["--out", "p.npz"]),
@@ -194,6 +203,9 @@ REFUSED = [
     [*QUANV, "--components", "2"],
     [*QUANV, "--label", "kind"],
     [*QUANV, "--noise", "depolarizing:0.1", "--device", "manila"],
+    [*QUANTIZE, "--budget", "50 %"],
+    [*QUANTIZE, "--format", "onnx"],
+    [*QUANTIZE, "--method", "all", "--out", "q.onnx"],
     ["codes", "reduce", "repetition.npz", "--method", "generators", "--seed-out", "r.npz"],
     ["codes", "reduce", "repetition.npz", "--method", "hastings", "--seed-out", "r.npz"],
     *(["codes", "reduce", "repetition.npz", "--method", m, "--evaluations", "9"] for m in ("classical", "generators", "hastings")),
@@ -233,6 +245,8 @@ def work(calls, request):
     Path("third/2.qasm").write_text(Path("bell.qasm").read_text().replace("cx", "z q[0];\ncx"))
     golay = [[(0b101011100011 >> (i - j)) & 1 if 0 <= i - j < 12 else 0 for i in range(23)] for j in range(11)]
     np.savez("golay.npz", h=np.array(golay))
+    with np.load("samples.npz") as samples:
+        np.savez("other.npz", X=samples["X"][:80], y=samples["y"][:80])
 
 
 KNOWN = {}  # effects of calls; the same in every working folder, as a test below sees to
@@ -255,6 +269,8 @@ def effect(bitket, line):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     out = STAMP.sub("", out)
+    if line[0] == "quantize":
+        out = re.sub(r'"seconds": [\d.e-]+', "", out)
     if line[0] in ("run", "reproduce"):
         out = re.sub(r'"(seconds|peak_rss_bytes)": [\d.]+', "", out)
     return status, out if status == 0 else err, new, texts

@@ -86,6 +86,8 @@ KNOWN = {
     "Mapping": ("bitket.quantum.operators.mappings", "Mapping"),
     "Measurement": ("bitket.quantum.measurement", "METHODS"),
     "Mitigation": ("bitket.quantum.variational.groundstate", "EXTRAPOLATORS"),
+    "NetworkFormat": ("bitket.quantization.formats.writing", "FORMATS"),
+    "Quantization": ("bitket.quantization.methods", "CHOICES"),
     "Scheduling": ("bitket.networks.scheduling.schedule", "Method"),
     "Search": ("bitket.quantum.codes.reduce", "WeightMethod"),
     "Simulation": ("bitket.networks.network", "Mode"),

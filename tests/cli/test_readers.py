@@ -15,7 +15,7 @@ WRITTEN = {  # what else is a path
     ("run", "out"), ("reproduce", "out"), ("simulate", "figure"), ("groundstate", "out"), ("generate train", "out"),
     ("generate sample", "out"), ("sentence", "figure"), ("sentence", "circuit"), ("network", "out"), ("keys", "folder"),
     ("sign", "output"), ("codes product", "out"), ("codes bicycle", "out"), ("codes reduce", "out"), ("codes reduce", "seed_out"),
-    ("federate", "figure"),
+    ("federate", "figure"), ("quantize", "out"), ("quantize", "figure"),
 }  # fmt: skip
 # Texts that may name a file: the call without them, and the ending that makes them a file.
 NAMED = {
@@ -28,6 +28,8 @@ NAMED = {
     "network json": (["network"], ".json"),
     "network yaml": (["network"], ".yaml"),
     "network graphml": (["network"], ".graphml"),
+    "quantize program": (["quantize"], ".pt2"),
+    "quantize data": (["quantize", "net.pt2", "--calibration"], ".npz"),
     "simulate device": (["simulate", "bell.qasm", "--device"], ".json"),
     "simulate noise": (["simulate", "bell.qasm", "--noise"], ".json"),
 }

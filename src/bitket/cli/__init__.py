@@ -24,6 +24,7 @@ from bitket.cli import (
     generate,
     groundstate,
     network,
+    quantize,
     reproduce,
     run,
     sentence,
@@ -56,6 +57,7 @@ network.register(app)
 sign.register(app)
 codes.register(app)
 federate.register(app)
+quantize.register(app)
 
 
 def _version(asked: bool) -> None:

@@ -32,7 +32,9 @@ __all__ = [
     "Mapping",
     "Measurement",
     "Mitigation",
+    "NetworkFormat",
     "Out",
+    "Quantization",
     "Range",
     "Scheduling",
     "Search",
@@ -183,6 +185,8 @@ Measurement = Literal[
     "shadows", "biased", "diagram", "adaptive", "derandomised", "derandomised-biased", "derandomised-diagram", "groups"
 ]
 Mitigation = Literal["linear", "polynomial", "richardson", "exponential"]
+NetworkFormat = Literal["safetensors", "onnx", "pt2"]
+Quantization = Literal["w8a8", "w4a8", "gptq", "learned-rounding", "hawq", "hawq-v2", "all"]
 Scheduling = Literal["pts-np-edf", "pts-cedf", "pts-pb", "rcpsp-np-edf", "rcpsp-np-fpr", "rcpsp-pbs", "rcpsp-pb"]
 Search = Literal["ppo", "annealing", "classical", "generators", "hastings"]
 Simulation = Literal["batched", "event"]

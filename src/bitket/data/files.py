@@ -19,7 +19,7 @@ from bitket.data.texts import read_reviews
 from bitket.errors import InvalidInput
 from bitket.files import opened, read_text
 
-__all__ = ["read", "read_column", "read_samples", "read_table"]
+__all__ = ["read", "read_arrays", "read_column", "read_samples", "read_table"]
 
 _MOST = 1 << 33  # bytes of arrays
 
@@ -138,7 +138,7 @@ def _labelled(X: np.ndarray, labels: np.ndarray, features: tuple[str, ...]) -> T
 
 
 def _read_npz(path: Path, label: str) -> Table | Images:
-    arrays = _arrays(path)
+    arrays = read_arrays(path)
     X, labels = _samples(path, arrays, label), arrays[label]
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -150,7 +150,14 @@ def _read_npz(path: Path, label: str) -> Table | Images:
     return table if X.ndim == 2 else Images(X, table.y, table.classes)
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: str | Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an npz file by name.
+
+    Raises
+    ------
+    InvalidInput
+        It is no such file, its arrays are too large, or they hold Python objects.
+    """
     try:
         with opened(path) as given, zipfile.ZipFile(given) as packed:
             size = sum(part.file_size for part in packed.infolist())
@@ -226,7 +233,7 @@ def read_samples(
     if kind in PICTURES:
         return read_pictures([path], height, width, colour), (path.name,), ()
     if kind == ".npz":
-        arrays = _arrays(path)
+        arrays = read_arrays(path)
         X = _samples(path, arrays)
         return X, tuple(map(str, range(len(X)))), tuple(f"x{k}" for k in range(X.shape[1])) if X.ndim == 2 else ()
     if kind not in (".csv", ".tsv"):

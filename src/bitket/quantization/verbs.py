@@ -5,20 +5,24 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from bitket.errors import InvalidInput
+from bitket.intervals import wilson
 from bitket.quantization.calibration import digest, run, stream
 from bitket.quantization.configs import Job, config_to_json, method_of
 from bitket.quantization.fake import FakeQuantize
 from bitket.quantization.graph import Layer, left_float
 from bitket.quantization.quantized import QuantizedModel, deploy
-from bitket.quantization.report import Report, layer_rows, measured_seconds, stored_bytes
+from bitket.quantization.report import Report, layer_macs, layer_rows, measured_seconds, stored_bytes
 from bitket.runs.progress import Bars
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Comparison", "ComparisonRow", "compare", "quantize"]
 
@@ -75,7 +79,7 @@ def quantize(
     seconds, float_seconds = measured_seconds((lambda: run(deployed.model, first), lambda: run(model, first)))
     before = quantized.report
     report = Report(
-        layers=layer_rows(quantized.model, deployed.model, quantized.places),
+        layers=layer_rows(quantized.model, deployed.model, quantized.places, layer_macs(quantized.model, first)),
         bytes=stored_bytes(deployed.model),
         float_bytes=stored_bytes(model),
         left_float=tuple(left_float(quantized.places)),
@@ -166,10 +170,46 @@ class Comparison:
         """Rows that no other dominates, by bytes."""
         return tuple(sorted((r for r in self.rows if r.on_front), key=lambda r: r.bytes))
 
+    def figure(self, samples: int | None = None) -> Figure:
+        """Score against size, with the Pareto front.
+
+        Parameters
+        ----------
+        samples
+            If the scores are shares of so many samples: draw their 95 % intervals.
+        """
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+        from bitket.runs.figures import subplots
+
+        figure, axes = subplots()
+        shown = [r for r in self.rows if math.isfinite(r.score)]
+        front = [r for r in self.front if math.isfinite(r.score)]
+        axes.step([r.bytes / 2**20 for r in front], [r.score for r in front], where="post", color="#8b93a3", zorder=1)
+        for k, row in enumerate(shown):
+            reach = None
+            if samples is not None:
+                low, high = wilson(round(row.score * samples), samples)
+                reach = [[max(row.score - low, 0.0)], [max(high - row.score, 0.0)]]
+            drawn = axes.errorbar(
+                [row.bytes / 2**20], [row.score], reach, label=row.name, ls="", elinewidth=0.8, capsize=3 + k
+            )
+            drawn.lines[0].set(marker="os^Dvp*XhP<>"[k % 12], markersize=7)
+            if not row.on_front:
+                drawn.lines[0].set_markerfacecolor("white")
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set(xlabel="size, MiB", ylabel=self.measure)
+        axes.set_title(f"filled: on the Pareto front{'; bars: 95 % intervals' if samples else ''}")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        return figure
+
 
 def compare(
     model: torch.nn.Module,
-    configs: Sequence[Any],
+    configs: Sequence[Any] | Mapping[str, Any],
     calibration: Any,
     evaluate: Evaluate | None = None,
     *,
@@ -182,7 +222,7 @@ def compare(
     model, calibration, evaluate, progress
         As `quantize`; without ``evaluate`` the score is the signal-to-noise ratio of the output on the calibration data.
     configs
-        Settings of the methods.
+        Settings of the methods; by the names that the table shows, or in a row.
 
     Raises
     ------
@@ -192,8 +232,13 @@ def compare(
     if not configs:
         raise InvalidInput("comparison: no configuration is given; one at least is needed")
     data = stream(calibration)
+    named = (
+        list(configs.items())
+        if isinstance(configs, Mapping)
+        else [(getattr(c, "name", "") or type(c).__name__, c) for c in configs]
+    )
     found: list[tuple[str, int, float, float, QuantizedModel | None]] = []
-    for config in configs:
+    for name, config in named:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the times stand in the table
             quantized = quantize(model, config, data, evaluate=evaluate, progress=progress)
@@ -203,7 +248,6 @@ def compare(
         if not found:
             best = math.inf if report.float_accuracy is None else report.float_accuracy
             found.append(("float", report.float_bytes, best, report.float_seconds or math.nan, None))
-        name = getattr(config, "name", "") or type(config).__name__
         found.append((name, report.bytes, score, report.seconds or math.nan, quantized))
     rows = tuple(
         ComparisonRow(name, size, score, seconds, not _dominated(size, score, found), quantized)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from bitket.quantization.quantized import QuantizedModel, deploy
 from bitket.quantization.tensors import PackedWeight
 from bitket.runs.files import write_bytes
 
-__all__ = ["export_program", "load_program", "save_program"]
+__all__ = ["export_program", "load_program", "read_program", "save_program"]
 
 _ops = torch.ops.quantized_decomposed
 
@@ -136,8 +137,8 @@ def save_program(quantized: QuantizedModel, path: str | Path, example: Any) -> N
     write_bytes(Path(path), buffer.getvalue())
 
 
-def load_program(path: str | Path) -> torch.nn.Module:
-    """The module of a ``.pt2`` file.
+def read_program(path: str | Path) -> torch.export.ExportedProgram:
+    """The program of a ``.pt2`` file.
 
     Raises
     ------
@@ -145,8 +146,17 @@ def load_program(path: str | Path) -> torch.nn.Module:
         It is none.
     """
     data = read_bytes(path, most=1 << 34)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # torch.export logs what it then raises
     try:
-        return torch.export.load(io.BytesIO(data)).module(check_guards=False)
+        return torch.export.load(io.BytesIO(data))
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise InvalidInput(f"{path}: not a program of torch.export ({reason[0][:120]})") from None
+    finally:
+        logging.disable(before)
+
+
+def load_program(path: str | Path) -> torch.nn.Module:
+    """The module of a ``.pt2`` file; raises as `read_program`."""
+    return read_program(path).module(check_guards=False)

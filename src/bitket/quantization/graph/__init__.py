@@ -2,6 +2,7 @@
 
 from bitket.quantization.graph.folding import fold_batch_norm
 from bitket.quantization.graph.layers import Layer, layers_of
+from bitket.quantization.graph.modules import as_modules
 from bitket.quantization.graph.places import Place, Places, attach, find_places, left_float, quantiser_of
 from bitket.quantization.graph.replace import replace_modules
 from bitket.quantization.graph.trace import as_arguments, trace
@@ -11,6 +12,7 @@ __all__ = [
     "Place",
     "Places",
     "as_arguments",
+    "as_modules",
     "attach",
     "find_places",
     "fold_batch_norm",

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bitket.errors import InvalidInput
+from bitket.intervals import wilson
 
 __all__ = ["Estimate", "McNemar", "difference", "mcnemar", "mean_accuracy", "wilson"]
 
@@ -97,15 +98,3 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> McNemar:
     one, other = int((a & ~b).sum()), int((b & ~a).sum())
     p = float(binomtest(one, one + other).pvalue) if one + other else 1.0
     return McNemar(one, other, p)
-
-
-def wilson(right: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share of ``right`` in ``of`` samples (Wilson 1927).
-
-    >>> [round(x, 4) for x in wilson(9, 10)]
-    [0.5958, 0.9821]
-    """
-    from scipy.stats import binomtest
-
-    interval = binomtest(right, of).proportion_ci(0.95, "wilson")
-    return float(interval.low), float(interval.high)
