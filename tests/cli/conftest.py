@@ -31,12 +31,14 @@ def bitket(monkeypatch, capsys):
 
 @cache
 def program():
-    """A small trained classifier, as a program of torch.export; and samples with labels."""
+    """A small trained classifier, as a program of torch.export; and samples with labels, some of which it was trained on wrongly."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(120, 6, generator=generator)
     y = (x[:, 0] > 0).long() + (x[:, 1] > 0).long()
+    wrong = torch.rand(len(y), generator=generator) < 0.3
+    seen = torch.where(wrong, torch.randint(0, 3, y.shape, generator=generator), y)
     sizes = [(6, 16), (16, 16), (16, 16), (16, 3)]
     layers = [torch.nn.Linear(*size) for size in sizes]
     for layer in layers:
@@ -47,7 +49,7 @@ def program():
     optimiser = torch.optim.Adam(model.parameters(), 0.01)
     for _ in range(60):
         optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(model(x), y).backward()
+        torch.nn.functional.cross_entropy(model(x), seen).backward()
         optimiser.step()
     buffer = io.BytesIO()
     free = ({0: torch.export.Dim.AUTO},)

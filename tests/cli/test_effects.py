@@ -270,7 +270,7 @@ def effect(bitket, line):
         path.write_bytes(data)
     out = STAMP.sub("", out)
     if line[0] == "quantize":
-        out = re.sub(r'"seconds": [\d.e-]+', "", out)
+        out = re.sub(r'"(float_)?seconds": [\d.e-]+', "", out)
     if line[0] in ("run", "reproduce"):
         out = re.sub(r'"(seconds|peak_rss_bytes)": [\d.]+', "", out)
     return status, out if status == 0 else err, new, texts

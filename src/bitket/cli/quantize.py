@@ -53,7 +53,7 @@ def quantize(
         str | None,
         typer.Option(
             metavar="SIZE",
-            help='For hawq, hawq-v2 and all: "6.7 MB", "900 KiB", "50 %" (between smallest and largest) or "8x" (weights). [default: 50 %]',
+            help='For hawq, hawq-v2 and all: "6.7 MB", "900 KiB", "50 %" (between smallest and largest; if left out) or "8x" (weights).',
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the network here.")] = None,
@@ -65,7 +65,7 @@ def quantize(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """A network of few bits. Example: bitket quantize resnet20-digits --method hawq-v2 --budget "12 KiB" -o small.safetensors"""
+    """A network of few bits. Example: bitket quantize resnet20-digits --method hawq-v2 --budget "30 KiB" -o small.safetensors"""
     _look(model, calibration, method, out, form, figure)
     from bitket.cli.samples import read_work
     from bitket.quantization.formats.writing import FORMATS, write
@@ -86,7 +86,9 @@ def quantize(
         notes.append(
             f"{' and '.join(WITH_BUDGET)} are left out: they need a network that gives one row of logits a sample"
         )
-    found = compare(work.model, configs, work.batches, work.judged and work.judged.share, progress=not as_json)
+    found = compare(
+        work.model, configs, work.batches, None if work.judged is None else work.judged.share, progress=not as_json
+    )
     if work.judged is not None:
         found = type(found)(found.rows, work.judged.what)
     told = _told(model, found, work, notes)

@@ -94,22 +94,21 @@ def read_work(name: str, calibration: str | None, seed: int) -> Work:
         parts = [p[: len(p) // batch * batch] for p in parts]
     kept, rest = parts
     answers, width = _answers(program.model, x[rest], batch)
-    if answers is None:
-        judged = None
-    elif y is not None and not 0 <= int(y.min()) <= int(y.max()) < width:
+    if answers is not None and y is not None and not 0 <= int(y.min()) <= int(y.max()) < width:
         raise InvalidInput(
             f"{calibration}: labels from {int(y.min())} to {int(y.max())}, but the network has {width} outputs, from 0"
         )
-    elif y is None:
-        judged = Judged(x[rest], answers, "agreement with float", batch)
-    else:
-        judged = Judged(x[rest], y[rest], "accuracy", batch)
-    return Work(program.model, list(x[kept].split(batch)), judged)
+    batches = list(x[kept].split(batch))
+    if answers is None:
+        return Work(program.model, batches, None)
+    measure = ("agreement with float", answers) if y is None else ("accuracy", y[rest])
+    return Work(program.model, batches, Judged(x[rest], measure[1], measure[0], batch))
 
 
 def _samples(calibration: str, program: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Inputs in the network's shape, and labels if there are any."""
     path = Path(calibration)
+    values: Any = None
     labels: Any = None
     if path.suffix.lower() == ".npz":
         arrays = read_arrays(path)

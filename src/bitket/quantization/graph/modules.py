@@ -43,7 +43,7 @@ def _module(layer: Layer) -> nn.Module:
         if layer.operator == "linear":
             made: Any = nn.Linear(weight.shape[1], weight.shape[0], bias is not None)
         elif layer.operator == "embedding":
-            made = nn.Embedding(*weight.shape, padding_idx=options.get("padding_idx"))
+            made = nn.Embedding(weight.shape[0], weight.shape[1], padding_idx=options.get("padding_idx"))
         else:
             a, b = weight.shape[0], weight.shape[1] * layer.groups
             ends = (a, b) if layer.operator.startswith("conv_transpose") else (b, a)
@@ -51,4 +51,5 @@ def _module(layer: Layer) -> nn.Module:
     made.weight = weight if isinstance(weight, nn.Parameter) else nn.Parameter(weight)
     if bias is not None:
         made.bias = bias if isinstance(bias, nn.Parameter) else nn.Parameter(bias)
-    return made.eval()  # type: ignore[no-any-return]
+    found: nn.Module = made.eval()
+    return found
