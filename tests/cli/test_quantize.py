@@ -84,6 +84,8 @@ def test_a_budget_is_kept_and_an_impossible_one_names_the_smallest(bitket):
     told = json.loads(bitket(*NET, "--method", "hawq", "--budget", f"{smallest + 60:.0f} B", "--json")[1])
     assert sum(r["bytes"] for r in told["layers"]) <= smallest + 60
     assert len({r["weights"] for r in told["layers"]}) > 1
+    over = told["methods"][1]["bytes"] - (smallest + 60)
+    assert any(f"{over:.0f} bytes over the budget" in note for note in told["notes"]) == (over > 0)
 
 
 def test_budgets():

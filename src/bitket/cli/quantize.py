@@ -91,6 +91,12 @@ def quantize(
     )
     if work.judged is not None:
         found = type(found)(found.rows, work.judged.what)
+    if isinstance(limit, float):
+        notes += [
+            f"{row.name}: {row.bytes - limit:.0f} bytes over the budget, which does not count scales of inputs and statistics of norms"
+            for row in found.rows
+            if row.name in WITH_BUDGET and row.bytes > limit
+        ]
     told = _told(model, found, work, notes)
     if out is not None:
         quantized = found.rows[1].quantized
