@@ -93,7 +93,7 @@ def quantize(
         found = type(found)(found.rows, work.judged.what)
     if isinstance(limit, float):
         notes += [
-            f"{row.name}: {row.bytes - limit:.0f} bytes over the budget, which does not count scales of inputs and statistics of norms"
+            f"{row.name}: {row.bytes - limit:.0f} bytes over the budget, which leaves out scales of inputs and unfolded norms"
             for row in found.rows
             if row.name in WITH_BUDGET and row.bytes > limit
         ]

@@ -14,7 +14,7 @@ from bitket.data import load
 from bitket.data.files import read_arrays
 from bitket.data.idx import holds_idx
 from bitket.errors import InvalidInput
-from bitket.quantization.formats.float_program import FloatProgram, read_float_program
+from bitket.quantization.formats.float_program import FloatProgram, plain, read_float_program
 from bitket.quantization.vision.recipes import RECIPES, pretrained
 
 __all__ = ["Judged", "Work", "read_work"]
@@ -71,8 +71,8 @@ def read_work(name: str, calibration: str | None, seed: int) -> Work:
     if Path(name).suffix or Path(name).exists():
         program = read_float_program(name)
     else:
-        network = pretrained(name)
-        images = RECIPES[name].images()
+        trained, images = pretrained(name), RECIPES[name].images()
+        network = plain(trained, images.x[:2])
         program = FloatProgram(network, tuple(images.x.shape[1:]), torch.float32, None)
         if calibration is None:
             some = torch.randperm(len(images.x), generator=generator)[:_CALIBRATION]

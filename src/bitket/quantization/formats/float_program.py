@@ -1,4 +1,4 @@
-"""Float networks to quantise, from ``.pt2`` programs: their graph with modules of `torch.nn`, and the shape that they take."""
+"""Float networks to quantise, from ``.pt2`` programs: graphs of modules of `torch.nn`, batch norms folded, and the shape that they take."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 
 from bitket.errors import InvalidInput
 from bitket.quantization.formats.torch_export import read_program
-from bitket.quantization.graph import as_modules, trace
+from bitket.quantization.graph import as_modules, fold_batch_norm, trace
 
-__all__ = ["FloatProgram", "read_float_program"]
+__all__ = ["FloatProgram", "plain", "read_float_program"]
 
 _TRAINING = {  # operators, and which argument says that they are in training mode
     "batch_norm": 5,
@@ -78,4 +78,19 @@ def read_float_program(path: str | Path) -> FloatProgram:
     for part in module.modules():  # its operators say their mode themselves, as seen above
         part.training = False
     example = torch.zeros((fixed or 2, *shape), dtype=value.dtype)
-    return FloatProgram(as_modules(trace(module, example)), shape, value.dtype, fixed)
+    return FloatProgram(plain(module, example), shape, value.dtype, fixed)
+
+
+def plain(model: torch.nn.Module, example: Any) -> torch.nn.Module:
+    """A float network's graph with batch norms folded, as they are before anything is stored, and modules of `torch.nn` for its layers.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode.
+    example
+        A batch of inputs.
+    """
+    graph = trace(model, example)
+    fold_batch_norm(graph)
+    return as_modules(graph)
