@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+from bitket.errors import InvalidInput
 
 __all__ = ["poisson_interval", "unseen", "wilson"]
 
@@ -34,12 +37,21 @@ def poisson_interval(count: int, exposure: float) -> tuple[float, float]:
 
 
 def wilson(right: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share of ``right`` in ``of`` samples (Wilson 1927).
+    """The 95 % interval of a share of ``right`` in ``of`` samples (Wilson 1927, J. Am. Stat. Assoc. 22, 209).
 
     >>> [round(x, 4) for x in wilson(9, 10)]
     [0.5958, 0.9821]
-    """
-    from scipy.stats import binomtest
 
-    interval = binomtest(right, of).proportion_ci(_CONFIDENCE, "wilson")
-    return float(interval.low), float(interval.high)
+    Raises
+    ------
+    InvalidInput
+        There is no sample, or more are right than there are.
+    """
+    from scipy.special import ndtri
+
+    if not 0 <= right <= of or of < 1:
+        raise InvalidInput(f"{right} successes of {of}: at least one trial, and no more successes, are needed")
+    z = float(ndtri((1 + _CONFIDENCE) / 2))
+    p, s = right / of, z * z / of
+    middle, half = p + s / 2, z * math.sqrt(p * (1 - p) / of + s / (4 * of))
+    return max(0.0, (middle - half) / (1 + s)), min(1.0, (middle + half) / (1 + s))

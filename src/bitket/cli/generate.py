@@ -191,7 +191,7 @@ def _read(folder: Path) -> QasmCorpus:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from bitket.quantum.generation.verification import wilson
+    from bitket.intervals import wilson
 
     screen, valid, memory = console(), found["validity"], found["memorisation"]
 

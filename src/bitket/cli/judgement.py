@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from bitket.data import Images, load, read_samples
 from bitket.errors import InvalidInput
-from bitket.quantum.learning.comparison import Estimate, difference, mcnemar, mean_accuracy, wilson
+from bitket.intervals import wilson
+from bitket.quantum.learning.comparison import Estimate, difference, mcnemar, mean_accuracy
 from bitket.quantum.learning.judging import cross_validated, under_noise
 from bitket.quantum.learning.models import MODELS
 from bitket.quantum.learning.models import model as model_of

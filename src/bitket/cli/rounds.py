@@ -15,7 +15,7 @@ _WANTED = 0.05
 
 def outcome(history: Any, server: Any, tests: int) -> dict[str, Any]:
     """Accuracy with its interval, costs, and all rounds."""
-    from bitket.quantum.learning.comparison import wilson
+    from bitket.intervals import wilson
     from bitket.quantum.learning.federated.server import copies_for
 
     last = history.rounds[-1]
@@ -47,7 +47,7 @@ def show(out: Mapping[str, Any]) -> None:
     """Print it."""
     from rich.table import Table
 
-    from bitket.quantum.learning.comparison import wilson
+    from bitket.intervals import wilson
 
     screen = console()
     who = out["clients"]

@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from bitket.data.circuits import QasmCorpus
 from bitket.errors import InvalidInput
+from bitket.intervals import wilson
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.generation import (
     METRICS,
@@ -27,7 +28,6 @@ from bitket.quantum.generation import (
 )
 from bitket.quantum.generation.classifier import words
 from bitket.quantum.generation.structure import energy_distance, energy_test, metrics_table
-from bitket.quantum.generation.verification import wilson
 
 HEAD = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[3];\n'
 

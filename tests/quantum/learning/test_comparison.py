@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitket.errors import InvalidInput
-from bitket.quantum.learning.comparison import difference, mcnemar, mean_accuracy, wilson
+from bitket.intervals import wilson
+from bitket.quantum.learning.comparison import difference, mcnemar, mean_accuracy
 
 VALUES = st.lists(st.floats(0, 1), min_size=3, max_size=12).filter(lambda v: np.std(v) > 1e-3)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from bitket.data.circuits import QasmCorpus, preprocess
 from bitket.errors import InvalidInput
+from bitket.intervals import wilson
 from bitket.quantum.circuits.qasm import QasmError, read_qasm, write_qasm
 from bitket.quantum.generation.statements import kept_lines
 from bitket.quantum.generation.structure import Structure, energy_test, metrics_table
@@ -29,21 +30,7 @@ __all__ = [
     "memorisation",
     "validity",
     "verify",
-    "wilson",
 ]
-
-
-def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's 95 % interval of a rate.
-
-    >>> [round(v, 4) for v in wilson(0, 10)]
-    [0.0, 0.2775]
-    """
-    if not 0 <= successes <= trials or trials < 1:
-        raise InvalidInput(f"{successes} successes of {trials}: at least one trial, and no more successes, are needed")
-    p, s = successes / trials, z * z / trials
-    middle, half = p + s / 2, z * math.sqrt(p * (1 - p) / trials + s / (4 * trials))
-    return max(0.0, (middle - half) / (1 + s)), min(1.0, (middle + half) / (1 + s))
 
 
 def canonical(text: str, name: str = "<text>") -> str:

@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bitket.errors import InvalidInput
-from bitket.intervals import wilson
 
-__all__ = ["Estimate", "McNemar", "difference", "mcnemar", "mean_accuracy", "wilson"]
+__all__ = ["Estimate", "McNemar", "difference", "mcnemar", "mean_accuracy"]
 
 
 @dataclass(frozen=True)
