@@ -12,7 +12,6 @@ With validation data the weights of the epoch of least validation loss are kept,
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,14 +21,11 @@ from typing import Any, Literal
 import torch
 
 from bitket.errors import InvalidInput
-from bitket.learning.threads import one_thread
+from bitket.learning.threads import threads_for
 from bitket.runs.storage import load_tree, save_tree
 
 __all__ = ["Training", "TrainingResult"]
 
-_ONE_THREAD = (
-    200_000  # parameters up to which one thread trains as fast as two or faster, and much faster on a busy machine
-)
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -155,14 +151,13 @@ class Training:
             raise InvalidInput("training: patience counts epochs by their validation loss; validation data are needed")
         size = min(self.batch_size or n, n)
         steps = -(-n // size)
-        small = sum(p.numel() for p in module.parameters()) <= _ONE_THREAD
         optimiser = self._optimiser(module)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._factor(self.epochs * steps))
         result = TrainingResult()
         if checkpoint is not None and checkpoint.exists():
             _restore(load_tree(checkpoint), checkpoint, module, optimiser, schedule, generator, result)
         while result.epochs < self.epochs and not result.stop_reason:
-            with one_thread() if small else contextlib.nullcontext():
+            with threads_for(module):
                 value = self._epoch(module, loss, inputs, targets, size, optimiser, schedule, generator, result.epochs)
                 if validation is not None:
                     self._validate(module, loss, *validation, size, result)

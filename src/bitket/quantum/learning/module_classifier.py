@@ -15,7 +15,6 @@ user has them (and an attack on it moves them as the user sees them):
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bitket.data.estimators import SampleClassifier, check_fitted, generator_of
 from bitket.errors import InvalidInput
-from bitket.learning.threads import one_thread
+from bitket.learning.threads import threads_for
 from bitket.learning.training import Training
 
 __all__ = ["DTYPES", "ImageClassifier", "InputScaling", "ModuleClassifier"]
@@ -198,8 +197,7 @@ class ModuleClassifier(SampleClassifier):
     def decision_logits(self, X: ArrayLike) -> Array:
         """Logits ``[s, classes]`` of further samples, in float64."""
         inputs = self.samples(X)
-        small = sum(p.numel() for p in self.module_.parameters()) <= 200_000
-        with torch.no_grad(), one_thread() if small else contextlib.nullcontext():
+        with torch.no_grad(), threads_for(self.module_):
             parts = [self.module_(chunk).double().cpu() for chunk in inputs.split(_CHUNK)]
         return np.asarray(torch.cat(parts).numpy())
 
