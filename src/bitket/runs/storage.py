@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from bitket.errors import InvalidInput
+from bitket.files import require_file
 from bitket.runs.files import write_bytes
 
-__all__ = ["load_tree", "save_tree"]
+__all__ = ["load_saved", "load_tree", "save_tree"]
 
 
 def save_tree(path: Path, value: Any) -> None:
@@ -51,6 +52,28 @@ def load_tree(path: Path) -> Any:
             return _unpack(json.loads(file.metadata()["tree"]), file)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise InvalidInput(f"{path}: not a stored result ({error})") from None
+
+
+def load_saved(path: str | Path, noun: str, version: int) -> dict[str, Any]:
+    """What `save_tree` stored of a mapping with the entries ``what``, ``bitket NOUN``, and ``version``.
+
+    Raises
+    ------
+    InvalidInput
+        There is no such file, or it is of another kind or version.
+    """
+    path = require_file(path)
+    try:
+        stored = load_tree(path)
+    except InvalidInput:
+        stored = None
+    if not isinstance(stored, dict) or stored.get("what") != f"bitket {noun}":
+        raise InvalidInput(f"{path}: not a saved {noun} of bitket")
+    if stored.get("version") != version:
+        raise InvalidInput(
+            f"{path}: a saved {noun} of version {stored.get('version')!r}; this bitket reads version {version}"
+        )
+    return stored
 
 
 def _is_torch(value: Any) -> bool:

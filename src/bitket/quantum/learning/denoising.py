@@ -23,18 +23,17 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from bitket.errors import InvalidInput
-from bitket.files import require_file
 from bitket.learning.training import Training, TrainingResult
 from bitket.quantum.learning.corruption import Corruption
 from bitket.quantum.learning.image_quality import psnr, ssim
 from bitket.quantum.learning.latent import latent_layer, require_alive
 from bitket.quantum.simulation import QuantumLayer
-from bitket.runs.storage import load_tree, save_tree
+from bitket.runs.storage import load_saved, save_tree
 
 __all__ = ["DenoiserSettings", "DenoisingAutoencoder", "tiles"]
 
 Pixels = NDArray[np.float32]
-_WHAT, _VERSION = "bitket denoiser", 1
+_NOUN, _VERSION = "denoiser", 1
 _CHANNELS = 8
 _BATCH = 256  # tiles at a time
 
@@ -276,7 +275,7 @@ class DenoisingAutoencoder(nn.Module):
             raise InvalidInput("denoiser of parts of your own: its class cannot be saved; save its state_dict")
         weights = {name: t.detach().cpu() for name, t in self.state_dict().items()}
         stored = {
-            "what": _WHAT,
+            "what": f"bitket {_NOUN}",
             "version": _VERSION,
             "settings": asdict(self.settings),
             "about": about or {},
@@ -293,17 +292,7 @@ class DenoisingAutoencoder(nn.Module):
         InvalidInput
             There is no such file, or it is of another kind or version, or damaged.
         """
-        path = require_file(path)
-        try:
-            stored = load_tree(path)
-        except InvalidInput:
-            stored = None
-        if not isinstance(stored, dict) or stored.get("what") != _WHAT:
-            raise InvalidInput(f"{path}: not a saved denoiser of bitket")
-        if stored.get("version") != _VERSION:
-            raise InvalidInput(
-                f"{path}: a saved denoiser of version {stored.get('version')!r}; this bitket reads version {_VERSION}"
-            )
+        stored = load_saved(path, _NOUN, _VERSION)
         try:
             model = cls.made(DenoiserSettings(**stored["settings"]), torch.Generator().manual_seed(0))
             model.load_state_dict(stored["weights"])

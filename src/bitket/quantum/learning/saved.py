@@ -23,7 +23,6 @@ from sklearn.svm import SVC
 from bitket import learning
 from bitket.data.estimators import SampleClassifier, check_fitted
 from bitket.errors import InvalidInput
-from bitket.files import require_file
 from bitket.quantum.circuits import Circuit
 from bitket.quantum.circuits.qasm import read_qasm, write_qasm
 from bitket.quantum.learning.kernels import QuantumKernel, QuantumSVC
@@ -31,11 +30,11 @@ from bitket.quantum.learning.models import MODELS
 from bitket.quantum.learning.module_classifier import ModuleClassifier
 from bitket.quantum.learning.variational import VariationalClassifier, separator
 from bitket.quantum.variational.classifier import VQC, angle_map
-from bitket.runs.storage import load_tree, save_tree
+from bitket.runs.storage import load_saved, save_tree
 
 __all__ = ["load", "save"]
 
-_WHAT, _VERSION = "bitket classifier", 1
+_NOUN, _VERSION = "classifier", 1
 _CLASSICAL = {k.__name__: k for k in (LogisticRegression, MinMaxScaler, PCA, Pipeline, SVC, StandardScaler)}
 _OPTIMISERS = {
     n: getattr(learning, n) for n in ("AQGD", "COBYLA", "NFT", "SPSA", "Adam", "AdamSPSA", "GradientDescent")
@@ -58,7 +57,7 @@ def save(estimator: Any, path: str | Path) -> None:
     InvalidInput
         The classifier is not fitted, of another kind, or has a parameter that cannot be stored (a kernel of the user's own).
     """
-    stored: dict[str, Any] = {"what": _WHAT, "version": _VERSION, "scikit-learn": sklearn.__version__}
+    stored: dict[str, Any] = {"what": f"bitket {_NOUN}", "version": _VERSION, "scikit-learn": sklearn.__version__}
     if isinstance(estimator, Pipeline):
         check_fitted(estimator[-1], "classes_")
         stored |= {"kind": "pipeline", "estimator": _packed(estimator, "estimator")}
@@ -102,17 +101,7 @@ def load(path: str | Path, device: str = "cpu") -> Any:
     MissingExtra
         The model needs a package that is not installed.
     """
-    path = require_file(path)
-    try:
-        stored = load_tree(path)
-    except InvalidInput:
-        raise InvalidInput(f"{path}: not a saved classifier of bitket") from None
-    if not isinstance(stored, dict) or stored.get("what") != _WHAT:
-        raise InvalidInput(f"{path}: not a saved classifier of bitket")
-    if stored.get("version") != _VERSION:
-        raise InvalidInput(
-            f"{path}: a saved classifier of version {stored.get('version')!r}; this bitket reads version {_VERSION}"
-        )
+    stored = load_saved(path, _NOUN, _VERSION)
     kind = stored.get("kind")
     if kind != "pipeline" and kind not in MODELS:
         raise InvalidInput(f"{path}: a model '{kind}', which this bitket does not know; it knows {', '.join(MODELS)}")
