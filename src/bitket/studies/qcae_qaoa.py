@@ -403,14 +403,11 @@ def _relative(ours: list[Any], theirs: list[Any]) -> list[float]:
 
 def _spread(name: str, values: list[float]) -> dict[str, float]:
     """Mean and, of two values or more, its 95 % interval by Student's t."""
-    import numpy as np
-    from scipy.stats import t
+    from bitket.quantum.learning.comparison import mean_accuracy
 
-    out = {name: float(np.mean(values))}
-    if len(values) > 1:
-        half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
-        out |= {f"{name}/low": out[name] - half, f"{name}/high": out[name] + half}
-    return out
+    found = mean_accuracy(values)
+    ends = {f"{name}/low": found.low, f"{name}/high": found.high} if len(values) > 1 else {}
+    return {name: found.mean} | ends
 
 
 def _main_metrics(main: dict[str, list[Any]], judged: dict[str, Any]) -> dict[str, float]:

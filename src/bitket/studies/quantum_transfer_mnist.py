@@ -148,6 +148,8 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
     """The accuracy of one network after every stage, over several seeds."""
     import numpy as np
 
+    from bitket.quantum.learning.comparison import mean_accuracy
+
     cuts = [c for c in CUTS if config.other_maps or c not in _OTHER]
     found: list[dict[str, Any]] = []
     accuracies: dict[str, list[float]] = {c: [] for c in cuts}
@@ -173,7 +175,7 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
         "shifted": a["components"] - a["shifted"],
         "shots": a["hybrid"] - a["shots"],
     }.items():
-        metrics |= {f"loss/{name}": float(difference.mean()), f"loss/{name}/error": _half_interval(difference)}
+        metrics |= {f"loss/{name}": float(difference.mean()), f"loss/{name}/error": mean_accuracy(difference).half}
     sizes = found[0]["sizes"]
     run.table(
         "cuts",
@@ -208,14 +210,6 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
         "Test images, what the autoencoder makes of them, and what five components leave.",
     )
     return metrics
-
-
-def _half_interval(values: Any) -> float:
-    """Half of the 95 % interval of a mean, by Student's law."""
-    from scipy.stats import t
-
-    n = len(values)
-    return float(t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.inf
 
 
 def _images(config: Config, run: Run) -> tuple[Any, Any, Any, Any]:
