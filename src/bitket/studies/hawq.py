@@ -184,13 +184,12 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
 def _seed(config: Config, run: Run, s: int) -> dict[str, Any]:
     import torch
 
-    from bitket.learning.training import Training
     from bitket.quantization.allocation import restricted_frontier
     from bitket.quantization.cost import weight_compression
     from bitket.quantization.vision.bit_plan import BitPlan, apply_plan
     from bitket.quantization.vision.hawq import Hawq, block_eigenvalues, blocks_of, decide
     from bitket.quantization.vision.networks import BasicBlock
-    from bitket.quantization.vision.recipes import RECIPES, accuracy, pretrained, train
+    from bitket.quantization.vision.recipes import RECIPES, accuracy, pretrained, sgd, train
 
     recipe = RECIPES[config.network]
     images = recipe.images().first(config.training_images, config.test_images)
@@ -236,16 +235,7 @@ def _seed(config: Config, run: Run, s: int) -> dict[str, Any]:
         "random": plan.with_allocation(mixed.allocation(len(mixed) - 1)),
         "compressed": decide(model, replace(settings, budget=f"{config.compression}x"), found),
     }
-    training = Training(
-        config.stage_epochs,
-        128,
-        "sgd",
-        config.learning_rate,
-        momentum=0.9,
-        weight_decay=5e-4,
-        decay="cosine",
-        checkpoint_every=1,
-    )
+    training = sgd(config.stage_epochs, config.learning_rate)
 
     def tuned(name: str, chosen: BitPlan, stages: int, order: Any = "descending", epochs: int = 1) -> float:
         made = apply_plan(
@@ -293,12 +283,9 @@ def _dense_head(model: Any, data: Any) -> float:
     """The top eigenvalue of the last layer's Hessian by its closed form, the mean over images of (diag p - p p') x a a'."""
     import torch
 
-    seen: list[Any] = []
-    handle = model.head.register_forward_pre_hook(lambda m, a: seen.append(a[0]))
-    with torch.no_grad():
-        p = torch.cat([model(x).softmax(1) for x, _ in data]).double()
-    handle.remove()
-    a = torch.cat(seen).double()
+    from bitket.quantization.vision.networks import at_the_head
+
+    a, p = at_the_head(model, [x for x, _ in data])
     curvature = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
     dense = torch.einsum("ncd,ni,nj->cidj", curvature, a, a).reshape(2 * (p.shape[1] * a.shape[1],)) / len(p)
     return float(torch.linalg.eigvalsh(dense)[-1])

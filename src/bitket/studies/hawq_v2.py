@@ -206,7 +206,6 @@ def run(config: Config, run: Run) -> Mapping[str, float]:
 def _seed(config: Config, run: Run, s: int) -> dict[str, Any]:
     import torch
 
-    from bitket.learning.training import Training
     from bitket.quantization.allocation import frontier, restricted_frontier
     from bitket.quantization.sensitivity import hessian_trace
     from bitket.quantization.sensitivity.perturbation import perturbation, weighted
@@ -214,7 +213,7 @@ def _seed(config: Config, run: Run, s: int) -> dict[str, Any]:
     from bitket.quantization.vision.bit_plan import apply_plan, edges, weight_problem, weight_schemes
     from bitket.quantization.vision.hawq import Hawq, block_eigenvalues, decide
     from bitket.quantization.vision.hawq_v2 import HawqV2, decide_v2, input_frontier
-    from bitket.quantization.vision.recipes import RECIPES, accuracy, pretrained, train
+    from bitket.quantization.vision.recipes import RECIPES, accuracy, pretrained, sgd, train
     from bitket.quantization.vision.simulation import simulate, weight_scheme
 
     recipe = RECIPES[config.network]
@@ -278,16 +277,7 @@ def _seed(config: Config, run: Run, s: int) -> dict[str, Any]:
     out |= {"frontier/points": len(points), "restricted/points": len(within), "restricted/gap": within.gap(points)}
     out["keep/frontier"] = [points.cost, points.harm, within.cost, within.harm]
 
-    training = Training(
-        config.epochs,
-        128,
-        "sgd",
-        config.learning_rate,
-        momentum=0.9,
-        weight_decay=5e-4,
-        decay="cosine",
-        checkpoint_every=1,
-    )
+    training = sgd(config.epochs, config.learning_rate)
     for c in config.compressions:
         two = decide_v2(model, replace(settings, budget=f"{c}x"), traces)
         plans = {"v2": two, "v1": decide(model, replace(version_one, budget=f"{c}x"), eigenvalues)}
@@ -327,14 +317,9 @@ def _seed(config: Config, run: Run, s: int) -> dict[str, Any]:
 
 def _head_trace(model: Any, data: Any) -> float:
     """The trace of the last layer's Hessian by its closed form: the mean over images of (1 - |p|^2) |a|^2."""
-    import torch
+    from bitket.quantization.vision.networks import at_the_head
 
-    seen: list[Any] = []
-    handle = model.head.register_forward_pre_hook(lambda m, a: seen.append(a[0]))
-    with torch.no_grad():
-        p = torch.cat([model(x).softmax(1) for x, _ in data]).double()
-    handle.remove()
-    a = torch.cat(seen).double()
+    a, p = at_the_head(model, [x for x, _ in data])
     return float(((1 - p.square().sum(1)) * a.square().sum(1)).mean())
 
 

@@ -10,14 +10,14 @@ Source: He, Zhang, Ren and Sun 2016, Deep Residual Learning for Image Recognitio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from bitket.errors import InvalidInput
 
-__all__ = ["BasicBlock", "Bottleneck", "ResNet", "resnet8", "resnet18", "resnet20", "resnet50"]
+__all__ = ["BasicBlock", "Bottleneck", "ResNet", "at_the_head", "resnet8", "resnet18", "resnet20", "resnet50"]
 
 
 def _normed(inside: int, outside: int, kernel: int, stride: int = 1) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
@@ -185,3 +185,13 @@ def resnet18(classes: int = 1000) -> ResNet:
 def resnet50(classes: int = 1000) -> ResNet:
     """The ImageNet form of 50 layers (stride in the 3x3 convolutions): 25.56 M weights, 4089 M multiplications for 224 x 224."""
     return ResNet(Bottleneck, (3, 4, 6, 3), 64, classes, imagenet=True)
+
+
+def at_the_head(network: ResNet, batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Inputs ``[N, d]`` of the last layer and probabilities ``[N, classes]`` after it, in double precision: its Hessian's closed form."""
+    inputs: list[Tensor] = []
+    handle = network.head.register_forward_pre_hook(lambda module, arguments: inputs.append(arguments[0]))
+    with torch.no_grad():
+        p = torch.cat([network(x).softmax(1) for x in batches]).double()
+    handle.remove()
+    return torch.cat(inputs).double(), p

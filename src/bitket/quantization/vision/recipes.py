@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ from bitket.learning.training import Training
 from bitket.quantization.vision.networks import ResNet, resnet20
 from bitket.runs.storage import load_tree, save_tree
 
-__all__ = ["RECIPES", "Images", "Recipe", "accuracy", "pretrained", "train"]
+__all__ = ["RECIPES", "Images", "Recipe", "accuracy", "pretrained", "sgd", "train"]
 
 _WEIGHTS = Path(__file__).with_name("weights")
 
@@ -89,22 +88,35 @@ class Recipe:
         return Images((parts[0] - mean) / deviation, parts[1], (parts[2] - mean) / deviation, parts[3])
 
 
-_SGD: dict[str, Any] = {"optimiser": "sgd", "momentum": 0.9, "weight_decay": 5e-4, "decay": "cosine", "batch_size": 128}
+def sgd(epochs: int, learning_rate: float, checkpoint_every: int = 1) -> Training:
+    """Stochastic gradient descent as residual networks are usually trained: momentum 0.9, weight decay 5e-4, cosine decay, batches of 128."""
+    return Training(
+        epochs,
+        128,
+        "sgd",
+        learning_rate,
+        momentum=0.9,
+        weight_decay=5e-4,
+        decay="cosine",
+        checkpoint_every=checkpoint_every,
+    )
+
+
 RECIPES = {
     "resnet20-digits": Recipe(
         "digits",
         lambda generator: resnet20(8, channels=1, generator=generator),
-        Training(30, learning_rate=0.05, **_SGD),
+        sgd(30, 0.05, checkpoint_every=10),
     ),
     "resnet20-fashion": Recipe(
         "fashion_mnist",
         lambda generator: resnet20(8, channels=1, stem_stride=2, generator=generator),
-        Training(15, learning_rate=0.1, checkpoint_every=1, **_SGD),
+        sgd(15, 0.1),
     ),
     "resnet20-wide": Recipe(
         "fashion_mnist",
         lambda generator: resnet20(16, channels=1, stem_stride=2, generator=generator),
-        Training(8, learning_rate=0.1, checkpoint_every=1, **_SGD),
+        sgd(8, 0.1),
     ),
 }
 """Recipes by the name of the network; the trained weights of all but ``resnet20-wide`` (0.27 M weights) come with the package."""
