@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import numpy as np
@@ -121,7 +120,10 @@ def test_a_server_and_clients_as_processes(tumours):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    joined = [start(f"{who}.csv", "--join", port, "--name", who) for who in "BC"]  # before there is a server
+    def client(who):
+        return start(f"{who}.csv", "--join", port, "--name", who)
+
+    joined = [client("B")]  # before there is a server
     server = start("A.csv", "--serve", port, "--count", "2", "--rounds", "25", "--deadline", "20", "--copies", "100000")
 
     def babble():
@@ -133,7 +135,8 @@ def test_a_server_and_clients_as_processes(tumours):
             except OSError:
                 time.sleep(0.1)
 
-    threading.Thread(target=babble, daemon=True).start()
+    babble()
+    joined.append(client("C"))  # after it, so that the server is still there to hear it
     out, err = server.communicate(timeout=90)
     assert server.returncode == 0, err
     assert "another protocol" in err
